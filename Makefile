@@ -1,0 +1,43 @@
+# Two commands do everything: `make demo` (the main job) and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check browser lock vendor clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(BIN)/.ready  ## the virtual environment, from requirements.lock (hashes checked)
+
+$(BIN)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Custode needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+demo: setup  ## the main job, told as it goes (ONCE=1: exit when done)
+	$(BIN)/custode demo $(if $(ONCE),--once)
+
+test: setup browser check  ## everything: style, types, walls, tests
+	$(BIN)/pytest
+
+check: setup  ## style, types and walls only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+browser: setup
+	@$(BIN)/python -m deploy.browser --install
+
+lock:  ## requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+
+clean:  ## forget the demo and everything built
+	@[ ! -x $(BIN)/custode ] || $(BIN)/custode clean
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
