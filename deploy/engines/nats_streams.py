@@ -1,0 +1,208 @@
+"""The streams of the bus, made by provisioner users; the services themselves have no right to."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.errors import NoRespondersError
+
+from deploy.engines.errors import EngineError
+from deploy.engines.nats_keys import SeedFolder, school_user
+
+EVENT_STREAMS = ("REGISTRY", "IDENTITY", "NOTIFICATIONS")
+INGRESS = "INGRESS"
+INGRESS_CONSUMER = "registry"
+NOBODY = (
+    "ingress._.cmd"  # a stream needs a subject before the first school is there; nobody may publish this one
+)
+DEDUPE_WINDOW = 100_000_000  # nanoseconds, the least the server takes: we never rely on it
+STREAM_NOT_FOUND = 10059
+WRONG_LAST_SEQUENCE = 10071
+RELOADS = 4
+
+Config = dict[str, Any]
+
+
+def event_stream(name: str) -> Config:
+    """The stream that holds one service's history: nothing in it can be deleted, purged or pushed out."""
+    return {
+        "name": name,
+        "subjects": [f"{name.lower()}.evt.>"],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "max_age": 0,
+        "deny_delete": True,
+        "deny_purge": True,
+        "allow_direct": True,
+        "allow_atomic": True,
+        "num_replicas": 1,
+        "duplicate_window": DEDUPE_WINDOW,
+    }
+
+
+def ingress_stream(schools: Sequence[str]) -> Config:
+    """The work queue into which school systems put commands, each school under a subject of its own.
+
+    One school can fill its own part only; when it has, its next command is refused at the door.
+    """
+    return {
+        "name": INGRESS,
+        "subjects": [NOBODY, *(f"ingress.{school}.cmd" for school in sorted(schools))],
+        "storage": "file",
+        "retention": "workqueue",
+        "discard": "new",
+        "discard_new_per_subject": True,
+        "max_msgs_per_subject": 5_000,
+        "max_bytes": 2 * 1024**3,
+        "max_msg_size": 65_536,
+        "max_age": 0,
+        "num_replicas": 1,
+        "duplicate_window": DEDUPE_WINDOW,
+    }
+
+
+def ingress_consumer() -> Config:
+    """Registry's place in the queue: it acknowledges after its commit, and gets back what it did not."""
+    return {
+        "name": INGRESS_CONSUMER,
+        "durable_name": INGRESS_CONSUMER,
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "ack_wait": 30_000_000_000,
+        "max_deliver": -1,
+        "max_ack_pending": 1000,
+        "replay_policy": "instant",
+    }
+
+
+async def connect(url: str, seeds: SeedFolder, user: str) -> Client:
+    """A short-lived connection as one user; gives up after five seconds.
+
+    Errors: EngineError when nobody answers or the user is refused.
+    """
+    try:
+        return await nats.connect(
+            url,
+            nkeys_seed=str(seeds.file(user)),
+            inbox_prefix=f"_INBOX_{user}".encode(),
+            connect_timeout=5,
+            allow_reconnect=False,
+            max_reconnect_attempts=0,
+            error_cb=_quiet,
+        )
+    except Exception as error:
+        raise EngineError(f"the bus at {url} does not let {user} in: {error}") from error
+
+
+async def _quiet(_: Exception) -> None:
+    """Errors reach whoever asked; none is printed twice."""
+
+
+async def _ask(client: Client, subject: str, body: Mapping[str, object] | None = None) -> Config:
+    payload = b"" if body is None else json.dumps(body).encode()
+    answer = await client.request(f"$JS.API.{subject}", payload, timeout=10)
+    found: Config = json.loads(answer.data)
+    return found
+
+
+def _check(answer: Config, what: str) -> None:
+    if "error" in answer:
+        raise EngineError(f"the bus refused {what}: {answer['error'].get('description', answer['error'])}")
+
+
+async def _provide_stream(client: Client, config: Config) -> None:
+    name = config["name"]
+    found = await _ask(client, f"STREAM.INFO.{name}")
+    if found.get("error", {}).get("err_code") == STREAM_NOT_FOUND:
+        _check(await _ask(client, f"STREAM.CREATE.{name}", config), f"the stream {name}")
+        return
+    _check(found, f"the stream {name}")
+    if any(found["config"].get(key, 0) != value for key, value in config.items()):
+        wanted = found["config"] | config
+        _check(await _ask(client, f"STREAM.UPDATE.{name}", wanted), f"the changed stream {name}")
+
+
+async def _provide_consumer(client: Client) -> None:
+    config = ingress_consumer()
+    body = {"stream_name": INGRESS, "config": config}
+    answer = await _ask(client, f"CONSUMER.CREATE.{INGRESS}.{INGRESS_CONSUMER}", body)
+    _check(answer, "registry's place in the queue")
+
+
+async def provision(url: str, seeds: SeedFolder) -> None:
+    """Make what is missing, adapt what differs, leave alone what is right. A wiped stream comes back empty.
+
+    Errors: EngineError.
+    """
+    for name in EVENT_STREAMS:
+        client = await connect(url, seeds, f"{name.lower()}_admin")
+        try:
+            await _provide_stream(client, event_stream(name))
+            if name == "REGISTRY":
+                await _provide_stream(client, ingress_stream(seeds.schools()))
+                await _provide_consumer(client)
+        finally:
+            await client.close()
+
+
+async def wipe(url: str, seeds: SeedFolder, *names: str) -> None:
+    """Delete event streams, as a bad day would (for tests and rehearsals). The stores bring them back.
+
+    Errors: EngineError. A stream that is not there is as good as deleted.
+    """
+    for name in names:
+        client = await connect(url, seeds, f"{name.lower()}_admin")
+        try:
+            answer = await _ask(client, f"STREAM.DELETE.{name}")
+            if answer.get("error", {}).get("err_code") != STREAM_NOT_FOUND:
+                _check(answer, f"the deletion of {name}")
+        finally:
+            await client.close()
+
+
+async def reload(url: str, seeds: SeedFolder) -> None:
+    """Make the server read its configuration again, through the system account; returns when it has.
+
+    Errors: EngineError with the server's reason when it keeps the old one.
+    """
+    client = await connect(url, seeds, "sys")
+    try:
+        found = await client.request("$SYS.REQ.SERVER.PING", b"", timeout=10)
+        server = json.loads(found.data)["server"]["id"]
+        answer = await client.request(f"$SYS.REQ.SERVER.{server}.RELOAD", b"", timeout=10)
+    finally:
+        await client.close()
+    _check(json.loads(answer.data), "its new configuration")
+
+
+async def school_is_heard(url: str, seeds: SeedFolder, school: str) -> bool:
+    """Whether a school's commands reach the queue: asked with a command that the queue must refuse."""
+    client = await connect(url, seeds, school_user(school))
+    try:
+        impossible = {"Nats-Expected-Last-Sequence": str(2**62)}
+        answer = await client.request(f"ingress.{school}.cmd", b"", timeout=5, headers=impossible)
+    except NoRespondersError:
+        return False
+    finally:
+        await client.close()
+    code: int = json.loads(answer.data)["error"]["err_code"]
+    return code == WRONG_LAST_SEQUENCE
+
+
+async def admit_school(url: str, seeds: SeedFolder, school: str) -> None:
+    """Make a server whose configuration names a new school let it in, and widen the queue.
+
+    A new account's way into another one opens only with the reload after the one that made it (nats-server
+    2.15; see its issue 8560), so this reloads until the school is heard. Errors: EngineError.
+    """
+    for _ in range(RELOADS):
+        await reload(url, seeds)
+        await provision(url, seeds)
+        if await school_is_heard(url, seeds, school):
+            return
+    raise EngineError(f"the bus does not hear {school} after {RELOADS} reloads: restart it")
