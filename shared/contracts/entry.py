@@ -1,0 +1,190 @@
+"""The one byte string that is the event everywhere: encoded once, never re-serialised (DESIGN 1 rule 4, 3).
+
+A CloudEvents 1.0 JSON object in structured mode. Numbers in extensions are strings, as CloudEvents wants.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+
+from shared.contracts import identity, notifications, registry  # noqa: F401  (they register their contracts)
+from shared.contracts.event import Context, Event, Recorded, contract_of, personal_fields
+from shared.contracts.upcasters import upcast
+
+MAX_ENTRY = 65_535
+"""Bytes an entry may have at most: the length must fit the Merkle log's two-byte prefix (DESIGN 3)."""
+
+
+class EntryTooLarge(Exception):
+    def __init__(self, type_name: str, size: int) -> None:
+        super().__init__(f"{type_name} would take {size} bytes; an entry has at most {MAX_ENTRY}")
+
+
+class Sealer(Protocol):
+    """Seals and opens personal parts with keys that are already at hand: no I/O here."""
+
+    def seal(self, person: str, purpose: str, plain: bytes, bound_to: bytes) -> dict[str, str]: ...
+
+    def open(self, box: Mapping[str, str], bound_to: bytes) -> bytes | None:
+        """The plain bytes, or None when the person's key has been destroyed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event comes to stand: all that is known only inside the commit."""
+
+    id: str
+    stream: str
+    stream_version: int
+    position: int
+    school: str
+    school_position: int
+    time: datetime
+    seen: Mapping[str, int]
+
+
+def personal_subjects(events: Iterable[Event]) -> set[tuple[str, str]]:
+    """(person, purpose) of every personal part: the keys that encoding will need."""
+    wanted: set[tuple[str, str]] = set()
+    for event in events:
+        for name, content in personal_fields(type(event)):
+            part = getattr(event, name)
+            if part is not None:
+                wanted.add((part.person, content.purpose))
+    return wanted
+
+
+def encode_data(event: Event, event_id: str, sealer: Sealer) -> bytes:
+    """The `data` of an entry: JSON with the personal parts sealed, bound to event id and field."""
+    data = event.model_dump(mode="json")
+    for name, content in personal_fields(type(event)):
+        part = data[name]
+        if part is not None:
+            plain = orjson.dumps(part["value"])
+            data[name] = sealer.seal(part["person"], content.purpose, plain, _bound_to(event_id, name))
+    return orjson.dumps(data)
+
+
+def encode(event: Event, data: bytes, place: Place, context: Context) -> Recorded[Event]:
+    """The event as recorded, with its entry of at most 65,535 bytes; `EntryTooLarge` otherwise."""
+    seen = ",".join(f"{source}:{position}" for source, position in sorted(place.seen.items()) if position)
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": place.id,
+        "source": f"/{event.service}",
+        "type": event.type_name(),
+        "subject": place.stream,
+        "time": place.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "datacontenttype": "application/json",
+        "school": place.school,
+        "sequence": str(place.position),
+        "schoolsequence": str(place.school_position),
+        "streamversion": str(place.stream_version),
+        "actor": context.actor,
+        "correlationid": context.correlation,
+    }
+    if context.causation is not None:
+        envelope["causationid"] = context.causation
+    if seen:
+        envelope["seen"] = seen
+    if context.traceparent is not None:
+        envelope["traceparent"] = context.traceparent
+    envelope["data"] = orjson.Fragment(data)
+    entry = orjson.dumps(envelope)
+    if len(entry) > MAX_ENTRY:
+        raise EntryTooLarge(event.type_name(), len(entry))
+    return Recorded(
+        event=event,
+        entry=entry,
+        id=place.id,
+        service=event.service,
+        stream=place.stream,
+        stream_version=place.stream_version,
+        position=place.position,
+        school=place.school,
+        school_position=place.school_position,
+        time=place.time,
+        actor=context.actor,
+        correlation=context.correlation,
+        causation=context.causation,
+        seen=dict(place.seen),
+        traceparent=context.traceparent,
+    )
+
+
+def sealed_keys(entries: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The ids of the keys that opening these parsed entries will need."""
+    keys: set[str] = set()
+    for envelope in entries:
+        for name, _ in personal_fields(contract_of(envelope["type"])):
+            box = envelope["data"].get(name)
+            if box is not None:
+                keys.add(box["key"])
+    return keys
+
+
+def parse(entry: bytes) -> dict[str, Any]:
+    """The envelope as it stands; nothing is opened."""
+    envelope = orjson.loads(entry)
+    if not isinstance(envelope, dict) or envelope.get("specversion") != "1.0":
+        raise ValueError("not a CloudEvents 1.0 entry")
+    return envelope
+
+
+def decode(entry: bytes, envelope: Mapping[str, Any], sealer: Sealer) -> Recorded[Event]:
+    """The typed event, its personal parts opened and brought up to the newest version of its contract."""
+    event_class = contract_of(envelope["type"])
+    data = dict(envelope["data"])
+    for name, _ in personal_fields(event_class):
+        box = data.get(name)
+        if box is not None:
+            plain = sealer.open(box, _bound_to(envelope["id"], name))
+            data[name] = {"person": box["person"], "value": None if plain is None else orjson.loads(plain)}
+    event = upcast(event_class.model_validate(data))
+    return Recorded(
+        event=event,
+        entry=entry,
+        id=envelope["id"],
+        service=envelope["source"].lstrip("/"),
+        stream=envelope["subject"],
+        stream_version=int(envelope["streamversion"]),
+        position=int(envelope["sequence"]),
+        school=envelope["school"],
+        school_position=int(envelope["schoolsequence"]),
+        time=datetime.fromisoformat(envelope["time"]),
+        actor=envelope["actor"],
+        correlation=envelope["correlationid"],
+        causation=envelope.get("causationid"),
+        seen=parse_seen(envelope.get("seen", "")),
+        traceparent=envelope.get("traceparent"),
+    )
+
+
+def parse_seen(text: str) -> dict[str, int]:
+    """`registry:100,identity:7` as a mapping."""
+    pairs = (part.split(":", 1) for part in text.split(",") if part)
+    return {source: int(position) for source, position in pairs}
+
+
+def subject_of(recorded: Recorded[Event]) -> str:
+    """The NATS subject, e.g. `registry.evt.RMIC8AB00X.student.StudentEnrolled`."""
+    category = recorded.stream.split("/", 1)[0]
+    return f"{recorded.service}.evt.{recorded.school}.{category}.{recorded.event.contract_name()}"
+
+
+def subject_of_envelope(envelope: Mapping[str, Any]) -> str:
+    """The same, from a parsed entry: what the relay uses, which opens nothing."""
+    category = envelope["subject"].split("/", 1)[0]
+    name = envelope["type"].split(".")[2]
+    return f"{envelope['source'].lstrip('/')}.evt.{envelope['school']}.{category}.{name}"
+
+
+def _bound_to(event_id: str, field: str) -> bytes:
+    return f"{event_id}/{field}".encode()
+
+
+Clock = Callable[[], datetime]

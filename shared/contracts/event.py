@@ -1,0 +1,198 @@
+"""What an event is: a frozen model in the past tense, its personal parts marked as such (DESIGN 3, 6)."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field
+
+INSTANCE = "INSTANCE"
+"""The `school` of facts that belong to the installation and to no school."""
+
+SERVICES = ("registry", "identity", "notifications")
+
+
+class PersonalData(BaseModel):
+    """Data about a person. Outside memory it exists only sealed, under the key of (person, `purpose`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    purpose: ClassVar[str] = "identity"
+
+
+P = TypeVar("P", bound=PersonalData)
+
+
+class Personal(BaseModel, Generic[P]):
+    """A personal part of an event. `value` is None once the person's key is destroyed (B4)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    person: str
+    value: P | None
+
+    def __repr__(self) -> str:
+        return f"Personal(person={self.person!r}, …)"
+
+    __str__ = __repr__
+
+
+class Event(BaseModel):
+    """A fact. Subclasses are named in the past tense; a class is one version of a contract."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    service: ClassVar[str]
+    version: ClassVar[int] = 1
+    wire_name: ClassVar[str | None] = None
+
+    @classmethod
+    def contract_name(cls) -> str:
+        return cls.wire_name or cls.__name__
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The CloudEvents type, e.g. `custode.registry.StudentEnrolled.v1`."""
+        return f"custode.{cls.service}.{cls.contract_name()}.v{cls.version}"
+
+
+@cache
+def personal_fields(event_class: type[Event]) -> tuple[tuple[str, type[PersonalData]], ...]:
+    """The names of an event's personal parts with the type of their content. Only top-level fields may be."""
+    found: list[tuple[str, type[PersonalData]]] = []
+    for name, info in event_class.model_fields.items():
+        for candidate in _alternatives(info.annotation):
+            if isinstance(candidate, type) and issubclass(candidate, Personal):
+                content = candidate.model_fields["value"].annotation
+                inner = next(c for c in _alternatives(content) if c is not type(None))
+                found.append((name, inner))
+    return tuple(found)
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if isinstance(annotation, type):
+        return (annotation,)
+    return get_args(annotation) or (annotation,)
+
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+
+
+class Recorded(Generic[E_co]):
+    """An event with its place in history; `entry` is the very bytes of store, bus, log and bundle."""
+
+    __slots__ = (
+        "actor",
+        "causation",
+        "correlation",
+        "entry",
+        "event",
+        "id",
+        "position",
+        "school",
+        "school_position",
+        "seen",
+        "service",
+        "stream",
+        "stream_version",
+        "time",
+        "traceparent",
+    )
+
+    def __init__(
+        self,
+        event: E_co,
+        entry: bytes,
+        id: str,
+        service: str,
+        stream: str,
+        stream_version: int,
+        position: int,
+        school: str,
+        school_position: int,
+        time: datetime,
+        actor: str,
+        correlation: str,
+        causation: str | None,
+        seen: dict[str, int],
+        traceparent: str | None,
+    ) -> None:
+        self.event = event
+        self.entry = entry
+        self.id = id
+        self.service = service
+        self.stream = stream
+        self.stream_version = stream_version
+        self.position = position
+        self.school = school
+        self.school_position = school_position
+        self.time = time
+        self.actor = actor
+        self.correlation = correlation
+        self.causation = causation
+        self.seen = seen
+        self.traceparent = traceparent
+
+    @property
+    def aggregate_id(self) -> str:
+        return self.stream.split("/", 1)[1]
+
+    def __repr__(self) -> str:
+        return f"Recorded({self.event.contract_name()}, {self.service}:{self.position}, {self.stream})"
+
+
+class Context(BaseModel):
+    """Who acts, and because of what. `actor` is opaque: an account id, `system:<key id>`, `service:identity`."""
+
+    model_config = ConfigDict(frozen=True)
+    actor: str
+    correlation: str
+    causation: str | None = None
+    traceparent: str | None = None
+
+
+def because_of(recorded: Recorded[Event], *, actor: str) -> Context:
+    """The context of what a service does on its own account, because of an event that it has read."""
+    return Context(
+        actor=actor,
+        correlation=recorded.correlation,
+        causation=recorded.id,
+        traceparent=recorded.traceparent,
+    )
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+_REGISTERED: dict[str, type[Event]] = {}
+
+V = TypeVar("V", bound=type[Event])
+
+
+def contract(event_class: V) -> V:
+    """Class decorator: makes the event part of the published language."""
+    name = event_class.type_name()
+    if name in _REGISTERED:
+        raise ValueError(f"two contracts called {name}")
+    _REGISTERED[name] = event_class
+    return event_class
+
+
+def contracts() -> dict[str, type[Event]]:
+    """Every registered contract by its CloudEvents type, old versions included."""
+    return dict(_REGISTERED)
+
+
+def contract_of(type_name: str) -> type[Event]:
+    try:
+        return _REGISTERED[type_name]
+    except KeyError:
+        raise UnknownContract(type_name) from None
+
+
+class UnknownContract(Exception):
+    def __init__(self, type_name: str) -> None:
+        super().__init__(f"no contract {type_name!r} is known here: is this release older than the event?")
+
+
+NonEmpty = Annotated[str, Field(min_length=1, max_length=200)]

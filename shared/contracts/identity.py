@@ -1,0 +1,143 @@
+"""The facts of identity: who may sign in, and as whom (S2). No secret, and no hash of one, is ever here (B1)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.contracts.event import Event, Personal, PersonalData, contract
+from shared.contracts.policy import Channel, HolderRole
+
+
+class AccountRole(StrEnum):
+    guardian = "guardian"
+    pupil = "pupil"
+    staff = "staff"
+
+
+class StaffRole(StrEnum):
+    secretary = "secretary"
+    principal = "principal"
+    teacher = "teacher"
+    auditor = "auditor"
+    administrator = "administrator"
+
+
+class RefusalReason(StrEnum):
+    no_account = "no_account"
+    role_without_credentials = "role_without_credentials"
+    local_credentials_ended = "local_credentials_ended"
+
+
+class ShredReason(StrEnum):
+    first_access = "first_access"
+    superseded = "superseded"
+    expired = "expired"
+
+
+class AccountCode(PersonalData):
+    """The user code: eight characters without look-alikes (DESIGN 7)."""
+
+    user_code: str
+
+
+class StaffDetails(PersonalData):
+    user_code: str
+    family_name: str
+    given_name: str
+
+
+class _IdentityEvent(Event):
+    service: ClassVar[str] = "identity"
+
+
+@contract
+class AccountOpened(_IdentityEvent):
+    account: str
+    holder: str
+    role: AccountRole
+    code: Personal[AccountCode]
+
+
+@contract
+class StaffAccountOpened(_IdentityEvent):
+    account: str
+    holder: str
+    roles: tuple[StaffRole, ...]
+    details: Personal[StaffDetails]
+
+
+@contract
+class CredentialsIssued(_IdentityEvent):
+    """`expires` ends the life of the initial secret and of its sealed copy alike (DESIGN 5)."""
+
+    account: str
+    holder: str
+    credential: str
+    generation: int = Field(ge=1)
+    policy_role: HolderRole
+    channel: Channel
+    exclusive: bool
+    pin_issued: bool
+    must_change: bool
+    expires: datetime
+
+
+@contract
+class CredentialsKept(_IdentityEvent):
+    account: str
+    holder: str
+    year: str
+
+
+@contract
+class IssuanceRefused(_IdentityEvent):
+    account: str
+    holder: str
+    year: str
+    reason: RefusalReason
+
+
+@contract
+class SlipClaimed(_IdentityEvent):
+    account: str
+    credential: str
+    claims: int
+    reason: str
+
+
+@contract
+class SlipShredded(_IdentityEvent):
+    account: str
+    credential: str
+    because: ShredReason
+
+
+@contract
+class FirstAccessCompleted(_IdentityEvent):
+    account: str
+    credential: str
+
+
+@contract
+class SignInSucceeded(_IdentityEvent):
+    account: str
+
+
+@contract
+class SignInFailuresCounted(_IdentityEvent):
+    account: str
+    failures: int
+
+
+@contract
+class PasswordChanged(_IdentityEvent):
+    account: str
+    first: bool
+
+
+@contract
+class SessionsRevoked(_IdentityEvent):
+    account: str
+    because: str

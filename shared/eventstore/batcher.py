@@ -1,0 +1,55 @@
+"""Group commit: concurrent commands share a transaction, and so its sync to disk."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.eventstore.store import EventStore
+from shared.eventstore.units import Outcome, Unit
+
+
+class Batcher:
+    """Gathers concurrent commands into one transaction (group commit).
+
+    When a transaction as a whole fails (a constraint of one unit's own table), each is tried alone, so that
+    one cannot take its neighbours down.
+    """
+
+    def __init__(self, store: EventStore, most: int = 256) -> None:
+        self._store = store
+        self._most = most
+        self._waiting: list[tuple[Unit, asyncio.Future[Outcome]]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def submit(self, unit: Unit) -> Outcome:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, future))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            try:
+                outcomes = await self._store.commit([unit for unit, _ in batch])
+            except Exception as failure:
+                await self._one_by_one(batch, failure)
+                continue
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if not future.done():
+                    future.set_result(outcome)
+
+    async def _one_by_one(
+        self, batch: Sequence[tuple[Unit, "asyncio.Future[Outcome]"]], failure: Exception
+    ) -> None:
+        for unit, future in batch:
+            if future.done():
+                continue
+            if len(batch) == 1:
+                future.set_exception(failure)
+                return
+            try:
+                (outcome,) = await self._store.commit([unit])
+                future.set_result(outcome)
+            except Exception as own:
+                future.set_exception(own)

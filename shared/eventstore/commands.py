@@ -1,0 +1,142 @@
+"""From a command to a commit: load, decide, submit; decide again when somebody else was first."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from shared.contracts.event import Context, Event, Recorded
+from shared.decider import Decider
+from shared.eventstore.batcher import Batcher
+from shared.eventstore.store import EventStore
+from shared.eventstore.units import (
+    Append,
+    ConcurrencyConflict,
+    Conflict,
+    IdempotencyKey,
+    IdempotencyKeyReused,
+    KeyReused,
+    Repeated,
+    Unit,
+    Write,
+)
+
+S = TypeVar("S")
+C = TypeVar("C")
+_TRIES = 10
+
+
+@dataclass(slots=True)
+class _Held:
+    loaded_version: int
+    state: Any
+    new: list[Event] = field(default_factory=list)
+
+
+class Workspace:
+    """Aggregates under work: loaded set-wise, decided in memory, committed together.
+
+    Decisions on one aggregate see each other; nothing is visible outside before the commit.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._held: dict[str, _Held] = {}
+
+    async def load(self, decider: Decider[S, C], ids: Collection[str]) -> None:
+        streams = [s for i in ids if (s := decider.stream(i)) not in self._held]
+        if not streams:
+            return
+        found = await self._store.load(streams)
+        for stream in streams:
+            history: Sequence[Recorded[Event]] = found.get(stream, ())
+            self._held[stream] = _Held(len(history), decider.fold(r.event for r in history))
+
+    def new(self, decider: Decider[S, C], aggregate_id: str) -> None:
+        """An aggregate whose id was just made: nothing to load."""
+        self._held.setdefault(decider.stream(aggregate_id), _Held(0, decider.initial()))
+
+    def state(self, decider: Decider[S, C], aggregate_id: str) -> S:
+        return cast(S, self._held[decider.stream(aggregate_id)].state)
+
+    def decide(self, decider: Decider[S, C], aggregate_id: str, command: C) -> Sequence[Event]:
+        """The events that the command brings about; `Refused` leaves everything as it was."""
+        held = self._held[decider.stream(aggregate_id)]
+        events = decider.decide(held.state, command)
+        held.state = decider.fold(events, held.state)
+        held.new.extend(events)
+        return events
+
+    def appends(self) -> tuple[Append, ...]:
+        """What was decided since the last call, ready for a commit."""
+        ready = []
+        for stream, held in self._held.items():
+            if held.new:
+                ready.append(Append(stream, held.loaded_version, tuple(held.new)))
+                held.loaded_version += len(held.new)
+                held.new = []
+        return tuple(ready)
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """`repeated`: the idempotency key had been used for the same request, and this was its answer."""
+
+    events: tuple[Event, ...]
+    result: Mapping[str, Any]
+    repeated: bool = False
+
+
+class Commands:
+    """Runs single commands, gathered by the batcher."""
+
+    def __init__(self, store: EventStore) -> None:
+        self.store = store
+        self._batcher = Batcher(store)
+
+    async def execute(
+        self,
+        decider: Decider[S, C],
+        aggregate_id: str,
+        command: C,
+        *,
+        school: str,
+        context: Context,
+        writes: Sequence[Write] = (),
+        idempotency: IdempotencyKey | None = None,
+        result: Mapping[str, Any] | None = None,
+    ) -> Executed:
+        """Raises `Refused` from the domain, `IdempotencyKeyReused`, `ConcurrencyConflict` after ten tries."""
+        conflict = Conflict(decider.stream(aggregate_id), 0, 0)
+        for _ in range(_TRIES):
+            workspace = Workspace(self.store)
+            await workspace.load(decider, [aggregate_id])
+            if idempotency is not None and (known := await self.store.known_result(idempotency)) is not None:
+                return _repeated(known)
+            events = tuple(workspace.decide(decider, aggregate_id, command))
+            if not events and not writes and idempotency is None:
+                return Executed((), result or {})
+            outcome = await self._batcher.submit(
+                Unit(school, context, workspace.appends(), tuple(writes), idempotency, result or {})
+            )
+            if isinstance(outcome, Conflict):
+                conflict = outcome
+                continue
+            if isinstance(outcome, Repeated | KeyReused):
+                return _repeated(outcome)
+            return Executed(events, outcome.result)
+        raise ConcurrencyConflict(conflict)
+
+    async def submit(self, unit: Unit) -> Executed:
+        """A unit that was decided elsewhere. Raises `ConcurrencyConflict`: decide again."""
+        outcome = await self._batcher.submit(unit)
+        if isinstance(outcome, Conflict):
+            raise ConcurrencyConflict(outcome)
+        if isinstance(outcome, Repeated | KeyReused):
+            return _repeated(outcome)
+        return Executed(tuple(r.event for r in outcome.events), outcome.result)
+
+
+def _repeated(known: Repeated | KeyReused) -> Executed:
+    if isinstance(known, KeyReused):
+        raise IdempotencyKeyReused(known.key)
+    return Executed((), known.result, repeated=True)

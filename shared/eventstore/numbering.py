@@ -1,0 +1,73 @@
+"""Positions without gaps, given out under the head lock (DESIGN 1 rule 3)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.contracts.entry import Place, encode
+from shared.contracts.event import Event, Recorded
+from shared.eventstore.units import Committed, Conflict, KeyReused, Outcome, Repeated, Unit
+
+Encoded = tuple[str, bytes]
+"""An event's id and its sealed data: made before the lock is taken, since both are slow to make."""
+
+
+class Numbering:
+    """Gives places to units one after the other, as they would stand had each committed alone."""
+
+    def __init__(
+        self,
+        head: int,
+        versions: dict[str, int],
+        school_positions: dict[str, int],
+        known: dict[tuple[str, str], tuple[bytes, Any]],
+        seen: dict[str, int],
+        time: datetime,
+    ) -> None:
+        self.head = head
+        self.school_positions = school_positions
+        self._versions = versions
+        self._known = known
+        self._seen = seen
+        self._time = time
+
+    def take(self, unit: Unit, encoded: Sequence[Encoded]) -> Outcome:
+        key = unit.idempotency
+        if key is not None and (stored := self._known.get((key.scope, key.key))) is not None:
+            fingerprint, result = stored
+            return Repeated(result) if fingerprint == key.fingerprint else KeyReused(key.scope, key.key)
+        versions: dict[str, int] = {}
+        for append in unit.appends:
+            actual = versions.get(append.stream, self._versions[append.stream])
+            if actual != append.expected:
+                return Conflict(append.stream, append.expected, actual)
+            versions[append.stream] = actual + len(append.events)
+        placed = (
+            (append.stream, append.expected + n, event)
+            for append in unit.appends
+            for n, event in enumerate(append.events, 1)
+        )
+        recorded = tuple(
+            self._record(unit, *place, *ready) for place, ready in zip(placed, encoded, strict=True)
+        )
+        self._versions.update(versions)
+        if key is not None:
+            self._known[key.scope, key.key] = (key.fingerprint, dict(unit.result))
+        return Committed(recorded, unit.result)
+
+    def _record(
+        self, unit: Unit, stream: str, version: int, event: Event, event_id: str, data: bytes
+    ) -> Recorded[Event]:
+        self.head += 1
+        self.school_positions[unit.school] += 1
+        place = Place(
+            id=event_id,
+            stream=stream,
+            stream_version=version,
+            position=self.head,
+            school=unit.school,
+            school_position=self.school_positions[unit.school],
+            time=self._time,
+            seen=self._seen,
+        )
+        return encode(event, data, place, unit.context)

@@ -1,0 +1,166 @@
+"""Personal data sealed under a key per person and purpose (DESIGN 6, B4).
+
+AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D), bound to event id and field. The keys lie in the
+`keyring` database, each wrapped by a key-encryption key from a file that lies apart from every database.
+"""
+
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import urandom
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.database import Pool
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+CACHE_SECONDS = 60.0
+_NONCE = 12
+
+
+class KeyUnavailable(Exception):
+    """A key that sealing needs was not prepared: a mistake of the caller, never of the data."""
+
+
+class WrongKeyEncryptionKey(Exception):
+    def __init__(self) -> None:
+        super().__init__(
+            "the key-encryption key does not open the keyring: is CUSTODE_KEYRING_KEK_FILE the file that belongs "
+            "to this database?"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key_id: str
+    subject: tuple[str, str]
+    cipher: AESGCM
+    until: float
+
+
+class KeyEncryptionKey:
+    """The key that wraps keys: 32 bytes from a file (a KMS can stand behind the same two methods)."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != 32:
+            raise ValueError("the key-encryption key must have exactly 32 bytes")
+        self._cipher = AESGCM(secret)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "KeyEncryptionKey":
+        return cls(path.read_bytes())
+
+    def wrap(self, plain: bytes, bound_to: bytes) -> bytes:
+        nonce = urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, plain, bound_to)
+
+    def unwrap(self, wrapped: bytes, bound_to: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], bound_to)
+        except InvalidTag:
+            raise WrongKeyEncryptionKey from None
+
+
+class HeldKeys:
+    """The keys of one batch, held for as long as the batch is worked on: sealing and opening without I/O."""
+
+    def __init__(self, keys: Iterable[_Key]) -> None:
+        self._by_id = {key.key_id: key for key in keys}
+        self._by_subject = {key.subject: key for key in self._by_id.values()}
+
+    def seal(self, person: str, purpose: str, plain: bytes, bound_to: bytes) -> dict[str, str]:
+        key = self._by_subject.get((person, purpose))
+        if key is None:
+            raise KeyUnavailable("this person's key was not among those prepared")
+        nonce = urandom(_NONCE)
+        box = nonce + key.cipher.encrypt(nonce, plain, bound_to)
+        return {
+            "person": person,
+            "purpose": purpose,
+            "key": key.key_id,
+            "sealed": urlsafe_b64encode(box).decode("ascii"),
+        }
+
+    def open(self, box: Mapping[str, str], bound_to: bytes) -> bytes | None:
+        key = self._by_id.get(box["key"])
+        if key is None:
+            return None
+        sealed = urlsafe_b64decode(box["sealed"])
+        return key.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
+
+
+class Keyring:
+    """Fetches keys set-wise before the work. A key is used for at most 60 seconds after it was read (and for
+    the batch then under way), so that a destroyed one is soon gone everywhere.
+    """
+
+    def __init__(self, pool: Pool, kek: KeyEncryptionKey) -> None:
+        self._pool = pool
+        self.kek = kek
+        self._cache: dict[str, _Key] = {}
+        self._id_of: dict[tuple[str, str], str] = {}
+
+    async def prepare(self, subjects: Collection[tuple[str, str]]) -> HeldKeys:
+        """A key for every (person, purpose), made where there is none yet."""
+        self._forget_old()
+        held = {s: self._cache[i] for s in subjects if (i := self._id_of.get(s)) is not None}
+        missing = [s for s in subjects if s not in held]
+        if missing:
+            held |= await self._read_subjects(missing)
+        missing = [s for s in missing if s not in held]
+        if missing:
+            await self._make(missing)
+            # Another service may have been first: what stands in the table counts.
+            held |= await self._read_subjects(missing)
+        return HeldKeys(held.values())
+
+    async def load(self, key_ids: Collection[str]) -> HeldKeys:
+        """These keys, for opening; those that were destroyed stay away."""
+        self._forget_old()
+        held = [key for i in key_ids if (key := self._cache.get(i)) is not None]
+        missing = [i for i in key_ids if i not in self._cache]
+        if missing:
+            held += self._keep(await self._pool.fetch(SQL("keys_by_id"), missing)).values()
+        return HeldKeys(held)
+
+    async def _make(self, subjects: Sequence[tuple[str, str]]) -> None:
+        ids = [uuid4() for _ in subjects]
+        wrapped = [
+            self.kek.wrap(AESGCM.generate_key(256), _binding(str(key_id), person, purpose))
+            for key_id, (person, purpose) in zip(ids, subjects, strict=True)
+        ]
+        persons, purposes = [p for p, _ in subjects], [u for _, u in subjects]
+        await self._pool.execute(SQL("insert_keys"), ids, persons, purposes, wrapped)
+
+    async def _read_subjects(self, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Key]:
+        persons, purposes = [p for p, _ in subjects], [u for _, u in subjects]
+        return self._keep(await self._pool.fetch(SQL("keys_by_subject"), persons, purposes))
+
+    def _keep(self, rows: Iterable[asyncpg.Record]) -> dict[tuple[str, str], _Key]:
+        until = time.monotonic() + CACHE_SECONDS
+        kept: dict[tuple[str, str], _Key] = {}
+        for row in rows:
+            subject = (row["person"], row["purpose"])
+            plain = self.kek.unwrap(row["wrapped"], _binding(row["key_id"], *subject))
+            key = _Key(row["key_id"], subject, AESGCM(plain), until)
+            self._cache.pop(key.key_id, None)
+            kept[subject] = self._cache[key.key_id] = key
+            self._id_of[subject] = key.key_id
+        return kept
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        # Keys were kept in the order of their ends: the first that lives ends the search.
+        while self._cache and (oldest := next(iter(self._cache.values()))).until < now:
+            del self._cache[oldest.key_id]
+            self._id_of.pop(oldest.subject, None)
+
+
+def _binding(key_id: str, person: str, purpose: str) -> bytes:
+    return f"{key_id}/{person}/{purpose}".encode()

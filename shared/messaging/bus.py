@@ -1,0 +1,108 @@
+"""The connection to NATS: made in the background, so that a service starts and works without the bus."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import nats
+import structlog
+from nats.aio.client import Client
+
+log = structlog.get_logger()
+_RETRY_SECONDS = 0.5
+
+
+class BusUnavailable(Exception):
+    """There is no connection to NATS at this moment; what is committed will be published later."""
+
+    def __init__(self) -> None:
+        super().__init__("no connection to the message bus at this moment")
+
+
+class Bus:
+    """One connection of one service's user. `user` names its inbox: `_INBOX_<user>` (NATS.md)."""
+
+    def __init__(self, url: str, user: str, seed_file: Path | None) -> None:
+        self._url = url
+        self._user = user
+        self._seed_file = seed_file
+        self._client: Client | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+        self._subscriptions: list[tuple[str, str, Any]] = []
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._connect(), name="bus")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._client is not None:
+            with contextlib.suppress(Exception):
+                await self._client.close()
+
+    @property
+    def client(self) -> Client:
+        """The connected client, or `BusUnavailable`."""
+        if self._client is None or not self._client.is_connected:
+            raise BusUnavailable
+        return self._client
+
+    async def connected(self) -> Client:
+        await self._connected.wait()
+        return self.client
+
+    def problem(self) -> str | None:
+        """For `/readyz`: None when connected."""
+        try:
+            _ = self.client
+        except BusUnavailable as unavailable:
+            return str(unavailable)
+        return None
+
+    async def subscribe(self, subject: str, handler: Any, queue: str = "") -> None:
+        """`async handler(message)`, from the first connection on and across reconnections."""
+        self._subscriptions.append((subject, queue, handler))
+        if self._client is not None:
+            await self._client.subscribe(subject, queue=queue, cb=handler)
+
+    async def _connect(self) -> None:
+        # nats-py's first connect hangs with unlimited attempts, hence the loop around a single one.
+        while True:
+            client = Client()
+            try:
+                await asyncio.wait_for(client.connect(**self._options()), timeout=5)
+                break
+            except (OSError, TimeoutError, nats.errors.Error):
+                with contextlib.suppress(Exception):
+                    await client.close()
+                await asyncio.sleep(_RETRY_SECONDS)
+        self._client = client
+        client.options["max_reconnect_attempts"] = -1
+        for subject, queue, handler in self._subscriptions:
+            await client.subscribe(subject, queue=queue, cb=handler)
+        self._connected.set()
+        log.info("bus.connected", user=self._user)
+
+    def _options(self) -> dict[str, Any]:
+        async def quiet(error: Exception) -> None:
+            log.warning("bus.error", error=type(error).__name__)
+
+        options: dict[str, Any] = {
+            "servers": [self._url],
+            "name": f"custode-{self._user}",
+            "allow_reconnect": True,
+            "max_reconnect_attempts": 1,
+            "reconnect_time_wait": _RETRY_SECONDS,
+            "connect_timeout": 2,
+            "ping_interval": 5,
+            "max_outstanding_pings": 2,
+            "inbox_prefix": f"_INBOX_{self._user}".encode(),
+            "error_cb": quiet,
+        }
+        if self._seed_file is not None:
+            options["nkeys_seed"] = str(self._seed_file)
+        return options

@@ -1,0 +1,2 @@
+insert into events.quarantine (school, message_id, reason, payload)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[])

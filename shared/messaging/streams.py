@@ -1,0 +1,149 @@
+"""What the kernel asks of a JetStream stream: its end, its bytes. Few requests, each checked (NATS.md)."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+REQUEST_TIMEOUT = 2.0
+_ATOMIC_MOST = 500
+
+
+class StreamMissing(Exception):
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"the stream {stream} does not exist: it is made anew by `custode up`")
+
+
+class NoLeader(Exception):
+    """The stream's cluster has no quorum: what it says of itself is stale."""
+
+
+class PublishRefused(Exception):
+    """The stream did not stand where it should (another wrote), or is being refused for another reason."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"{description} ({code})")
+        self.code = code
+
+
+class WrongSequence(Exception):
+    """The stream gave a number other than the position: it is not the replica it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    sequence: int
+    data: bytes
+
+
+class Stream:
+    """One stream, seen from the account that owns it or from one that imports its two read requests."""
+
+    def __init__(self, name: str, *, foreign: bool) -> None:
+        self.name = name
+        self._prefix = f"JS.{name}.API" if foreign else "$JS.API"
+
+    async def last_sequence(self, client: Client) -> int:
+        reply = await client.request(f"{self._prefix}.STREAM.INFO.{self.name}", b"", timeout=REQUEST_TIMEOUT)
+        info = _json(reply)
+        if "error" in info:
+            if info["error"].get("code") == 404:
+                raise StreamMissing(self.name)
+            raise NoLeader(info["error"].get("description", "no answer"))
+        cluster = info.get("cluster")
+        if cluster is not None and not cluster.get("leader"):
+            raise NoLeader("no leader")
+        return int(info["state"]["last_seq"])
+
+    async def message_at(self, client: Client, sequence: int) -> bytes | None:
+        request = json.dumps({"seq": sequence}).encode()
+        reply = await client.request(
+            f"{self._prefix}.DIRECT.GET.{self.name}", request, timeout=REQUEST_TIMEOUT
+        )
+        headers = reply.headers or {}
+        if "Status" in headers or int(headers.get("Nats-Sequence", "0")) != sequence:
+            return None
+        return reply.data
+
+    async def fetch(self, client: Client, after: int, batch: int, max_bytes: int) -> list[Message]:
+        """Messages from `after` + 1 on, as many as are there up to `batch`; TimeoutError after a silent second."""
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)
+        try:
+            request = json.dumps({"seq": after + 1, "batch": batch, "max_bytes": max_bytes}).encode()
+            await client.publish(f"{self._prefix}.DIRECT.GET.{self.name}", request, reply=inbox)
+            found: list[Message] = []
+            while True:
+                message = await subscription.next_msg(timeout=1.0)
+                headers = message.headers or {}
+                if "Status" in headers:
+                    return found
+                found.append(Message(int(headers["Nats-Sequence"]), message.data))
+        finally:
+            await subscription.unsubscribe()
+
+
+async def publish_one(client: Client, subject: str, entry: bytes, position: int) -> None:
+    """Publish as `position`, or `PublishRefused` when the stream does not stand at the one before."""
+    headers = {"Nats-Expected-Last-Sequence": str(position - 1)}
+    reply = await client.request(subject, entry, timeout=REQUEST_TIMEOUT, headers=headers)
+    _acknowledged(reply, position)
+
+
+async def publish_batch(
+    client: Client, batch_id: str, first: int, messages: Sequence[tuple[str, bytes]]
+) -> None:
+    """All as one atomic batch (at most 500), or none: the last acknowledgement must name the last position."""
+    assert 1 < len(messages) <= _ATOMIC_MOST
+    last = len(messages)
+    for number, (subject, entry) in enumerate(messages, 1):
+        headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+        if number == 1:
+            headers["Nats-Expected-Last-Sequence"] = str(first - 1)
+        if number < last:
+            await client.publish(subject, entry, headers=headers)
+        else:
+            headers["Nats-Batch-Commit"] = "1"
+            reply = await client.request(subject, entry, timeout=2 * REQUEST_TIMEOUT, headers=headers)
+    _acknowledged(reply, first + last - 1)
+
+
+def _acknowledged(reply: Msg, position: int) -> None:
+    answer = _json(reply)
+    if "error" in answer:
+        raise PublishRefused(int(answer["error"].get("err_code", 0)), answer["error"].get("description", ""))
+    if answer.get("seq") != position:
+        raise WrongSequence(f"position {position} was acknowledged as {answer.get('seq')}")
+
+
+def _json(message: Msg) -> dict[str, Any]:
+    status = (message.headers or {}).get("Status")
+    if status is not None:
+        raise PublishRefused(int(status), "no responder")
+    answer = json.loads(message.data)
+    if not isinstance(answer, dict):
+        raise PublishRefused(0, "an answer of an unknown shape")
+    return answer
+
+
+class Doorbell:
+    """Rings in this process after a commit, and across the bus after a publication."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self, *_: object) -> None:
+        self._event.set()
+
+    async def wait(self, at_most: float) -> None:
+        """Until it rings, or `at_most` seconds: the slow poll behind every bell."""
+        try:
+            await asyncio.wait_for(self._event.wait(), at_most)
+        except TimeoutError:
+            pass
+        finally:
+            self._event.clear()
