@@ -1,0 +1,142 @@
+"""Pages: Jinja2 with autoescape, undefined names as errors, and the request's language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse
+
+from shared.web import i18n
+from shared.web.state import web_state
+from shared.web.statics import static_url, vendor_url
+
+TEMPLATES = Path(__file__).parent / "templates"
+ROME = ZoneInfo("Europe/Rome")
+
+
+@dataclass(frozen=True)
+class SchoolFront:
+    """The school that a page is for, as its header and footer show it. Addresses may be unknown yet."""
+
+    name: str
+    place: str = ""
+    site_url: str | None = None
+    privacy_url: str | None = None
+    accessibility_url: str | None = None
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """An entry of the page's navigation; `active` for the one that we are in."""
+
+    label: str
+    href: str
+    active: bool = False
+
+
+def _date(value: date, style: str = "long") -> str:
+    return format_date(value, format=style, locale=i18n.current_language())
+
+
+def _datetime(value: datetime, style: str = "long") -> str:
+    """A moment in the school's time zone: `long` 14 settembre 2026, 08:05; `short` 14/09/26, 08:05."""
+    pattern = {"long": "medium", "short": "short"}.get(style, style)
+    local = value.astimezone(ROME)
+    if style == "long":
+        language = i18n.current_language()
+        return f"{format_date(local, 'long', locale=language)}, {local:%H:%M}"
+    return format_datetime(local, format=pattern, locale=i18n.current_language())
+
+
+def _number(value: float) -> str:
+    return format_decimal(value, locale=i18n.current_language())
+
+
+@pass_context
+def _url(context: Context, name: str, /, **parameters: object) -> str:
+    """The path of a named route of this service."""
+    request: HTTPConnection = context["request"]
+    return str(request.scope["app"].url_path_for(name, **parameters))
+
+
+@pass_context
+def _language_url(context: Context, tag: str) -> str:
+    """The address of this very page in another language."""
+    request: HTTPConnection = context["request"]
+    query = [(k, v) for k, v in parse_qsl(request.url.query, keep_blank_values=True) if k != "lang"]
+    return f"{request.url.path}?{urlencode([*query, ('lang', tag)])}"
+
+
+class Pages:
+    """The templates of one service on top of the shared ones.
+
+    service_name: what stands in titles, e.g. `Registro`. template_folders: searched first, before the shared
+    ones. translations: folders of <language>.po files.
+    """
+
+    def __init__(
+        self, service_name: str, template_folders: Sequence[Path] = (), translations: Sequence[Path] = ()
+    ) -> None:
+        self.service_name = service_name
+        self.catalogues = i18n.Catalogues(translations)
+        self.environment = Environment(
+            loader=FileSystemLoader([*template_folders, TEMPLATES]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        )
+        self.environment.install_gettext_callables(  # type: ignore[attr-defined]
+            i18n.gettext, i18n.ngettext, newstyle=True
+        )
+        self.environment.globals.update(
+            url=_url,
+            language_url=_language_url,
+            static=static_url,
+            vendor=vendor_url,
+            t=i18n.gettext,
+            service_name=service_name,
+        )
+        self.environment.filters.update(date=_date, datetime=_datetime, number=_number)
+
+    def context(self, request: HTTPConnection) -> dict[str, Any]:
+        """What every page knows."""
+        tag = i18n.current_language()
+        return {
+            "request": request,
+            "language": tag,
+            "direction": i18n.LANGUAGES[tag].direction,
+            "languages": self.catalogues.languages,
+            "user": request.scope.get("state", {}).get("principal"),
+            "settings": web_state(request).settings,
+            "school": None,
+            "navigation": (),
+        }
+
+    def text(self, request: HTTPConnection, name: str, **context: object) -> str:
+        """The template `name` as HTML text."""
+        return self.environment.get_template(name).render(self.context(request) | context)
+
+    def render(
+        self,
+        request: HTTPConnection,
+        name: str,
+        *,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **context: object,
+    ) -> HTMLResponse:
+        """The template `name` as a response; `school` (SchoolFront) and `navigation` (NavItems) dress it."""
+        html = self.text(request, name, **context)
+        own = {"Content-Language": i18n.current_language()}
+        return HTMLResponse(html, status_code=status_code, headers=own | dict(headers or {}))
