@@ -4,7 +4,7 @@ import signal
 import socket
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from deploy.engines import nats_streams
 from deploy.engines.nats_keys import USERS, SeedFolder, school_user
@@ -22,8 +22,11 @@ def render_configuration(
     """The server's configuration, from public keys only. `listen` and `monitor` are host:port."""
     schools = seeds.schools()
     users = (*USERS, *(school_user(school) for school in schools))
-    environment = Environment(  # noqa: S701 - no HTML
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(),
+        keep_trailing_newline=True,
     )
     return environment.get_template("nats.conf.j2").render(
         keys={user: seeds.public_key(user) for user in users},

@@ -117,7 +117,7 @@ def socket_folder(base: Path, user: EngineUser | None) -> Path:
         return own_folder(wanted, user)
     owner = os.geteuid() if user is None else user.uid
     digest = hashlib.sha256(os.fsencode(base)).hexdigest()[:12]
-    short = Path("/tmp") / f"custode-{owner}-{digest}"  # noqa: S108 - owner and mode are checked below
+    short = Path(tempfile.gettempdir()) / f"custode-{owner}-{digest}"
     own_folder(short, user)
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
