@@ -1,0 +1,225 @@
+"""What every service stands on, opened in order and closed in reverse: the part of a composition root that is
+the same for all three. A service's `app.py` adds what is its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Gauge
+
+from shared import migrations
+from shared.database import AdvisoryLock, Pool, open_pool
+from shared.eventstore.commands import Commands
+from shared.eventstore.projection import Project, Projector
+from shared.eventstore.store import EventStore
+from shared.keyring.keyring import KeyEncryptionKey, Keyring
+from shared.messaging.bus import Bus
+from shared.messaging.ingress import Handle, Ingress
+from shared.messaging.reader import React, Reader
+from shared.messaging.relay import Relay
+from shared.settings import CommonSettings, ServiceSettings
+
+log = structlog.get_logger()
+KERNEL = Path(__file__).parent
+_WAIT_FOR_DATABASE = 60
+Check = Callable[[], Awaitable[str | None]]
+
+
+@dataclass
+class Runtime:
+    """The open kernel of one service. `components` are its schema: the kernel's migrations, then its own."""
+
+    service: str
+    common: CommonSettings
+    settings: ServiceSettings
+    components: Sequence[tuple[str, Path]]
+    pool: Pool
+    keyring: Keyring
+    kek: KeyEncryptionKey
+    store: EventStore
+    commands: Commands
+    bus: Bus
+    relay: Relay
+    stack: AsyncExitStack
+    readers: list[Reader] = field(default_factory=list)
+    ingress: Ingress | None = None
+
+    async def read(self, source: str, react: React) -> None:
+        """Follow another service's history from our cursor."""
+        lock = AdvisoryLock(self.settings.database_url.get_secret_value(), f"reader:{source}")
+        reader = Reader(source, self.store, self.bus, lock, react)
+        self.readers.append(reader)
+        await reader.start()
+        self.stack.push_async_callback(reader.close)
+
+    def take_commands(self, handle: Handle) -> None:
+        """Carry out what school systems publish."""
+        self.ingress = Ingress(self.store, self.bus, self.kek, handle)
+        self.ingress.start()
+        self.stack.push_async_callback(self.ingress.close)
+
+    def background(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """A worker that runs as long as the service; a fault is logged, and it starts again."""
+
+        async def forever() -> None:
+            while True:
+                try:
+                    await work()
+                except asyncio.CancelledError:
+                    raise
+                except Exception as fault:
+                    log.error("worker.failed", worker=name, error=type(fault).__name__)
+                    await asyncio.sleep(1.0)
+
+        task = asyncio.create_task(forever(), name=name)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self.stack.push_async_callback(stop)
+
+    def checks(self) -> dict[str, Check]:
+        """For `/readyz`: what is wrong, by name, or None. Work goes on as far as it can meanwhile."""
+
+        async def database() -> str | None:
+            try:
+                await asyncio.wait_for(self.pool.fetchval("select 1"), 2)
+            except Exception as fault:
+                return f"the database does not answer ({type(fault).__name__})"
+            return None
+
+        async def schema() -> str | None:
+            try:
+                await migrations.check(self.pool, self.components)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as fault:
+                return type(fault).__name__
+            except Exception as wrong:
+                return str(wrong)
+            return None
+
+        async def bus() -> str | None:
+            return self.bus.problem()
+
+        async def relay() -> str | None:
+            return self.relay.stopped
+
+        found: dict[str, Check] = {"database": database, "migrations": schema, "bus": bus, "relay": relay}
+        for reader in self.readers:
+
+            async def reading(reader: Reader = reader) -> str | None:
+                return reader.stopped
+
+            found[f"reader:{reader.source}"] = reading
+        if self.ingress is not None:
+            ingress = self.ingress
+
+            async def taking() -> str | None:
+                return ingress.stopped
+
+            found["ingress"] = taking
+        return found
+
+    def measure(self, registry: CollectorRegistry) -> None:
+        """Positions for `/metrics`: lag is a difference of two of them."""
+        relayed = Gauge(
+            "custode_relay_position", "Last position acknowledged by the stream", registry=registry
+        )
+        relayed.set_function(lambda: self.relay.acknowledged)
+        read = Gauge("custode_reader_position", "Last position read", ["source"], registry=registry)
+        for reader in self.readers:
+            read.labels(reader.source).set_function(partial(getattr, reader, "position"))
+        head = Gauge("custode_store_position", "Last position of the store", registry=registry)
+        self.store.on_commit(lambda events: head.set(events[-1].position) if events else None)
+
+    async def serve(self, app: FastAPI) -> None:
+        """HTTP until SIGINT or SIGTERM."""
+        config = uvicorn.Config(
+            app,
+            host=self.settings.host,
+            port=self.settings.port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=30,
+        )
+        await uvicorn.Server(config).serve()
+
+
+@asynccontextmanager
+async def open_runtime(
+    service: str,
+    common: CommonSettings,
+    settings: ServiceSettings,
+    project: Project,
+    service_migrations: Path,
+    *,
+    relaying: bool = True,
+) -> AsyncIterator[Runtime]:
+    """Migrate, open, start the relay. `relaying=False` for a command line that only appends."""
+    components = [("eventstore", KERNEL / "eventstore" / "migrations"), (service, service_migrations)]
+    url = settings.database_url.get_secret_value()
+    kek = KeyEncryptionKey.from_file(common.keyring_kek_file)
+    await _migrate(service, common, settings, components)
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(url, name=service)
+        stack.push_async_callback(pool.close)
+        await migrations.check(pool, components)
+        keyring_pool = await open_pool(settings.keyring_url.get_secret_value(), name=service, most=4)
+        stack.push_async_callback(keyring_pool.close)
+        keyring = Keyring(keyring_pool, kek)
+        store = EventStore(service, pool, keyring, Projector(project))
+        bus = Bus(common.nats_url, service, settings.nats_seed_file)
+        relay = Relay(service, store, bus, AdvisoryLock(url, "relay"))
+        if relaying:
+            bus.start()
+            stack.push_async_callback(bus.close)
+            relay.start()
+            stack.push_async_callback(relay.close)
+        yield Runtime(
+            service,
+            common,
+            settings,
+            components,
+            pool,
+            keyring,
+            kek,
+            store,
+            Commands(store),
+            bus,
+            relay,
+            stack,
+        )
+
+
+async def _migrate(
+    service: str, common: CommonSettings, settings: ServiceSettings, components: Sequence[tuple[str, Path]]
+) -> None:
+    for tries_left in reversed(range(_WAIT_FOR_DATABASE)):
+        try:
+            if common.keyring_migration_url is not None:
+                await migrations.migrate(
+                    common.keyring_migration_url.get_secret_value(),
+                    [("keyring", KERNEL / "keyring" / "migrations")],
+                )
+            if settings.migration_url is not None:
+                ran = await migrations.migrate(
+                    settings.migration_url.get_secret_value(), components, service_role=service
+                )
+                if ran:
+                    log.info("migrations.ran", count=len(ran))
+            return
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+            if not tries_left:
+                raise
+            await asyncio.sleep(1.0)

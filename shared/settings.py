@@ -1,0 +1,53 @@
+"""Settings from the environment (DESIGN 9). Secrets come from files or from URLs in the environment, never argv."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    development = "development"
+    production = "production"
+
+
+class LogFormat(StrEnum):
+    auto = "auto"
+    json = "json"
+    console = "console"
+
+
+class CommonSettings(BaseSettings):
+    """What every service of an installation is told alike: `CUSTODE_SITE_URL`, `CUSTODE_NATS_URL`, …"""
+
+    model_config = SettingsConfigDict(env_prefix="CUSTODE_", extra="ignore")
+    environment: Environment = Environment.development
+    instance: str = Field(default="custode", pattern=r"^[a-z0-9-]{1,32}$")
+    site_url: str = "http://localhost:8080"
+    nats_url: str = "nats://127.0.0.1:4222"
+    keyring_kek_file: Path
+    keyring_migration_url: SecretStr | None = None
+    log_format: LogFormat = LogFormat.auto
+
+
+class ServiceSettings(BaseSettings):
+    """What one service is told; a subclass sets the prefix, e.g. `CUSTODE_REGISTRY_`.
+
+    `database_url` is of the runtime role, which may only append; `migration_url` of the owner, used at start
+    and for rebuilds; without it the schema must be current already.
+    """
+
+    database_url: SecretStr
+    migration_url: SecretStr | None = None
+    keyring_url: SecretStr
+    nats_seed_file: Path | None = None
+    listen: str = "127.0.0.1:0"
+
+    @property
+    def host(self) -> str:
+        return self.listen.rsplit(":", 1)[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rsplit(":", 1)[1])

@@ -1,0 +1,88 @@
+"""Real engines for the tests: started once, thrown away afterwards."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import asyncpg
+import pytest
+
+from deploy.engines import NatsEngine, PostgresEngine, temporary_folder
+from shared import migrations
+from shared.eventstore.projection import Projector
+from shared.eventstore.store import EventStore
+from shared.keyring.keyring import KeyEncryptionKey, Keyring
+from shared.runtime import KERNEL
+
+_numbers = itertools.count(1)
+OWN_TABLES = Path(__file__).parent / "integration" / "kernel_migrations"
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    with temporary_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def postgres(folder: Path) -> Iterator[PostgresEngine]:
+    engine = PostgresEngine(folder / "postgres", durable=False)
+    engine.start()
+    asyncio.run(
+        migrations.migrate(engine.keyring_migration_url, [("keyring", KERNEL / "keyring" / "migrations")])
+    )
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def nats_server(folder: Path) -> Iterator[NatsEngine]:
+    engine = NatsEngine(folder / "nats")
+    engine.start()
+    asyncio.run(engine.provision())
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def kek() -> KeyEncryptionKey:
+    return KeyEncryptionKey(os.urandom(32))
+
+
+class Kernel(SimpleNamespace):
+    """Stores on databases of their own, for kernel tests."""
+
+    postgres: PostgresEngine
+    stack: list[asyncpg.Pool]
+    kek: KeyEncryptionKey
+
+    async def store(self, service: str, project: object = None, database: str | None = None) -> EventStore:
+        database = database or await self.database(service)
+        pool = await asyncpg.create_pool(self.postgres.role_url(service, database), min_size=1, max_size=12)
+        keys = await asyncpg.create_pool(self.postgres.urls(service).keyring, min_size=1, max_size=2)
+        self.stack += [pool, keys]
+        nothing = Projector(project or (lambda recorded: ()))  # type: ignore[arg-type]
+        return EventStore(service, pool, Keyring(keys, self.kek), nothing)
+
+    async def database(self, service: str) -> str:
+        name = f"test_{service}_{next(_numbers)}_{os.getpid()}"
+        admin = await asyncpg.connect(self.postgres.admin_url("postgres"))
+        await admin.execute(f'create database "{name}" owner "{service}_owner"')
+        await admin.close()
+        await migrations.migrate(
+            self.postgres.role_url(f"{service}_owner", name),
+            [("eventstore", KERNEL / "eventstore" / "migrations"), ("test", OWN_TABLES)],
+            service_role=service,
+        )
+        return name
+
+
+@pytest.fixture
+async def kernel(postgres: PostgresEngine, kek: KeyEncryptionKey) -> AsyncIterator[Kernel]:
+    made = Kernel(postgres=postgres, stack=[], kek=kek)
+    yield made
+    for pool in made.stack:
+        await asyncio.wait_for(pool.close(), 10)
