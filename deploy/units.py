@@ -1,0 +1,144 @@
+"""The parts of a running installation, one shape for all: engines and the services' own processes."""
+
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from deploy.engines.process import Process
+
+LOG_LIMIT = 20 * 1024 * 1024  # bytes; a longer one is set aside once, as name.1
+READY_TIMEOUT = 5.0
+
+
+class Runnable(Protocol):
+    """What can be started and stopped: an engine, or a process."""
+
+    @property
+    def alive(self) -> bool: ...
+    @property
+    def pid(self) -> int | None: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a part does its work, and if not, why (in words, without personal data)."""
+
+    ready: bool
+    reason: str = ""
+
+
+class ServiceProcess:
+    """A Python module as a process of its own; `environment` is asked at each start."""
+
+    def __init__(
+        self, name: str, module: str, environment: Callable[[], Mapping[str, str]], log: Path, cwd: Path
+    ) -> None:
+        self._environment = environment
+        self._process = Process(
+            name=name,
+            argv=[sys.executable, "-m", module],
+            log=log,
+            env={},
+            cwd=cwd,
+            death_signal=signal.SIGKILL,
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.alive
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    def start(self) -> None:
+        """Start it; it is not ready yet when this returns. Errors: EngineError."""
+        self._process.env = self._environment()
+        self._process.start()
+
+    def stop(self) -> None:
+        self._process.stop(patience=15.0)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def said(self) -> str:
+        """The end of its log since it was last started."""
+        return self._process.said()
+
+
+@dataclass
+class Unit:
+    """One part under supervision.
+
+    ready_url: where it says whether it is ready (200 or not), for those that do.
+    ports: local ports that must take connections, for those that do not.
+    wanted: whether it should run; when it should and does not, it is started again.
+    """
+
+    name: str
+    runnable: Runnable
+    log: Path
+    ready_url: str | None = None
+    ports: tuple[int, ...] = ()
+    wanted: bool = False
+    failures: int = field(default=0)
+    restarts: int = field(default=0)
+    started_at: float = field(default=0.0)
+    next_try: float = field(default=0.0)
+
+
+async def readiness(unit: Unit, client: httpx.AsyncClient) -> Readiness:
+    """Ask a part whether it is ready."""
+    if not unit.runnable.alive:
+        return Readiness(False, "not running")
+    return await ask(client, unit.ready_url, unit.ports)
+
+
+async def ask(client: httpx.AsyncClient, ready_url: str | None, ports: Sequence[int]) -> Readiness:
+    """Ask a part that is known by its address only."""
+    if ready_url is None:
+        closed = [port for port in ports if not _takes_connections(port)]
+        return Readiness(not closed, f"port {closed[0]} takes no connections" if closed else "")
+    try:
+        answer = await client.get(ready_url, timeout=READY_TIMEOUT)
+    except httpx.HTTPError:
+        return Readiness(False, "does not answer yet")
+    if answer.status_code == 200:
+        return Readiness(True)
+    return Readiness(False, f"{answer.status_code}: {answer.text.strip()[:500]}")
+
+
+def _takes_connections(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def set_long_logs_aside(folder: Path) -> None:
+    """Keep logs from filling the disk: one older part of each, LOG_LIMIT bytes at most.
+
+    They are open for appending, so they are copied and cut, not renamed.
+    """
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > LOG_LIMIT:
+            older = log.with_suffix(".log.1")
+            older.touch(mode=0o600)
+            older.write_bytes(log.read_bytes())
+            with log.open("r+b") as stream:
+                stream.truncate(0)
