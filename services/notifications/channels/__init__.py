@@ -1,0 +1,1 @@
+"""The ways in which something reaches a person: e-mail and the printed slip."""

@@ -1,0 +1,93 @@
+"""What slips and mails say, in the languages of M14.
+
+One TOML file a language, in ``texts/``. Italian is the reference: every other file has the same keys and the
+same placeholders (a unit test compares them), except the spelling alphabet, where the international one of
+English stands in for languages that have none for Latin letters.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal, cast, get_args
+
+from babel.dates import format_date
+
+Language = Literal["it", "en", "ro", "sq", "ar", "zh", "uk", "fr", "es"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+Role = Literal["guardian", "pupil", "staff"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+_FOLDER: Final = Path(__file__).with_name("texts")
+_DATE_LOCALES: Final[dict[Language, str]] = {"en": "en_GB"}
+# Families read 30 سبتمبر 2026, not ٣٠ سبتمبر ٢٠٢٦: digits stay those of the register and of the clock.
+_WESTERN_DIGITS: Final = str.maketrans("٠١٢٣٤٥٦٧٨٩", "0123456789")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The sentences of one language; ``direction`` is ``ltr`` or ``rtl``."""
+
+    language: Language
+    direction: Literal["ltr", "rtl"]
+    labels: Mapping[str, str]
+    typing: Mapping[str, str]
+    adult: Mapping[str, str]
+    pupil: Mapping[str, str]
+    mail: Mapping[str, str]
+    letters: tuple[str, ...]
+    digits: tuple[str, ...]
+
+    def voice(self, role: Role) -> Mapping[str, str]:
+        """The sentences as said to that role: pupils are addressed as young people are."""
+        return self.pupil if role == "pupil" else self.adult
+
+    def keep(self, role: Role) -> str:
+        """The sentence that asks to keep the password to oneself (P11: a parent, from the child too)."""
+        return self.pupil["keep"] if role == "pupil" else self.adult[f"keep_{role}"]
+
+    def spell(self, character: str) -> str:
+        """The word that names an ASCII letter or digit; a capital letter gives a word in capitals.
+
+        Any other character is its own name.
+        """
+        if character.isascii() and character.isdigit():
+            return self.digits[int(character)]
+        if character.isascii() and character.isalpha():
+            word = self.letters[ord(character.lower()) - ord("a")]
+            return word.upper() if character.isupper() else word.lower()
+        return character
+
+
+@cache
+def texts(language: Language) -> Texts:
+    """The texts of `language`; raises `KeyError` when its file lacks a part."""
+    raw = tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+    spelling = raw["spelling"]
+    letters = tuple(spelling["letters"].split()) if "letters" in spelling else texts("en").letters
+    return Texts(
+        language=language,
+        direction=cast(Literal["ltr", "rtl"], raw["direction"]),
+        labels=raw["labels"],
+        typing=raw["typing"],
+        adult=raw["adult"],
+        pupil=raw["pupil"],
+        mail=raw["mail"],
+        letters=letters,
+        digits=tuple(spelling["digits"].split()),
+    )
+
+
+def known_language(tag: str | None) -> Language:
+    """The language of a tag such as ``ro`` or ``zh-Hans``; Italian for none or an unknown one."""
+    primary = (tag or "").replace("_", "-").split("-")[0].lower()
+    return primary if primary in LANGUAGES else "it"
+
+
+def long_date(day: date, language: Language) -> str:
+    """`day` in words, as that language writes it, with Western digits."""
+    return format_date(day, format="long", locale=_DATE_LOCALES.get(language, language)).translate(
+        _WESTERN_DIGITS
+    )
