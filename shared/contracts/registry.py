@@ -58,6 +58,18 @@ class GuardianDetails(PersonalData):
     external_id: str
 
 
+class PersonKind(StrEnum):
+    pupil = "pupil"
+    guardian = "guardian"
+
+
+class Identifier(PersonalData):
+    """What a school's system calls a person."""
+
+    source: str
+    external_id: str
+
+
 class _RegistryEvent(Event):
     service: ClassVar[str] = "registry"
 
@@ -110,7 +122,19 @@ class ClassFormed(_RegistryEvent):
 
 
 @contract
+class ClassIdentified(_RegistryEvent):
+    """Another of the school's systems calls the class by an id of its own."""
+
+    class_id: str
+    year: str
+    source: str
+    external_id: str
+
+
+@contract
 class StudentEnrolled(_RegistryEvent):
+    """A pupil belongs to a class of a school year. Said once a year, and again after a return (M5)."""
+
     student: str
     year: str
     class_id: str
@@ -143,7 +167,11 @@ class StudentWithdrawn(_RegistryEvent):
 
 @contract
 class GuardianLinked(_RegistryEvent):
-    """A guardianship: one guardian, one child. A second child is a second link, never a second guardian (M1)."""
+    """A guardianship: one guardian, one child. A second child is a second link, never a second guardian (M1).
+
+    It holds from year to year: `year` is the one in which it was made, and no later year repeats it. The details
+    carry the address that was given first (E3).
+    """
 
     guardian: str
     student: str
@@ -155,8 +183,29 @@ class GuardianLinked(_RegistryEvent):
 
 
 @contract
+class GuardianshipCorrected(_RegistryEvent):
+    """The same guardianship, with another relationship or other rights than were said before."""
+
+    guardian: str
+    student: str
+    relationship: Relationship
+    data_access: bool
+    justifies_online: bool
+
+
+@contract
 class GuardianDetailsCorrected(_RegistryEvent):
-    """Names and language as the school's system now has them; never the address (E3)."""
+    """Names, phone and language as the school's system now has them. An address is filled in where none was given,
+    and never replaced: that is the desk's, with an identity check (E3)."""
 
     guardian: str
     details: Personal[GuardianDetails]
+
+
+@contract
+class PersonIdentified(_RegistryEvent):
+    """The same person under a further id: another of the school's systems knows them too. Stands in their stream."""
+
+    person: str
+    kind: PersonKind
+    identifier: Personal[Identifier]

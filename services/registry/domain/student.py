@@ -1,0 +1,217 @@
+"""A pupil of a school, through all their years there. Stream `student/<opaque id>`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from services.registry.domain.people import PUPIL_OPTIONAL, contradicts, corrected, disagrees, same_name
+from shared.contracts.event import Event, Personal
+from shared.contracts.registry import (
+    EndReason,
+    EnrolmentKind,
+    Identifier,
+    PersonIdentified,
+    PersonKind,
+    PupilDetails,
+    StudentDetailsCorrected,
+    StudentEnrolled,
+    StudentMovedClass,
+    StudentWithdrawn,
+)
+from shared.decider import Decider, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    class_id: str
+    kind: EnrolmentKind
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """`details` is None of a pupil who is not known, or who was erased."""
+
+    details: PupilDetails | None = None
+    enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    identifiers: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def known(self) -> bool:
+        return bool(self.enrolments)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol:
+    """What a school's system says of a pupil in a class: may be new, a move, a correction, or nothing new.
+
+    `kind` is what the system says, if it does; `entry_class`: the class is of the school's first grade.
+    """
+
+    student: str
+    year: str
+    class_id: str
+    kind: EnrolmentKind | None
+    entry_class: bool
+    starts: date | None
+    details: PupilDetails
+
+
+@dataclass(frozen=True, slots=True)
+class MoveClass:
+    student: str
+    year: str
+    to_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    student: str
+    year: str
+    on: date | None
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectPupil:
+    student: str
+    details: PupilDetails
+
+
+Command = Enrol | MoveClass | Withdraw | CorrectPupil
+
+
+def decide(state: Student, command: Command) -> Sequence[Event]:
+    match command:
+        case Enrol():
+            return _enrol(state, command)
+        case MoveClass(student, year, to_class):
+            return _move(student, year, to_class, _current(state, year))
+        case Withdraw(student, year, on, reason):
+            if state.enrolments.get(year, _NEVER).ended:
+                return []
+            _current(state, year)
+            return [StudentWithdrawn(student=student, year=year, on=on, reason=reason)]
+        case CorrectPupil(student, details):
+            if state.details is None:
+                raise Refused("pupil_unknown", "the pupil is not known")
+            return _correct(student, state.details, details)
+
+
+_NEVER = Enrolment("", EnrolmentKind.continuing)
+
+
+def is_another_person(known: PupilDetails, said: PupilDetails) -> bool:
+    """The id was given to somebody else: neither the name nor the birth date (or codice fiscale) is the same."""
+    return not same_name(known, said) and (
+        contradicts(known.codice_fiscale, said.codice_fiscale)
+        or contradicts(known.birth_date, said.birth_date)
+    )
+
+
+def not_followed(known: PupilDetails, said: PupilDetails) -> bool:
+    return disagrees(known, said, PUPIL_OPTIONAL)
+
+
+def _enrol(state: Student, command: Enrol) -> list[Event]:
+    known, said = state.details, command.details
+    if not state.known:
+        return [_enrolled(command, _kind_of_new(command), said)]
+    if known is None:
+        raise Refused("erased", "this person was erased")
+    if is_another_person(known, said):
+        raise Refused("another_person", "the id belongs to another person")
+    if max(state.enrolments) > command.year:
+        if command.year in state.enrolments:
+            return []
+        raise Refused("year_is_past", "the pupil is enrolled in a later school year already")
+    before = state.enrolments.get(command.year)
+    if before is None or before.ended:
+        kind = before.kind if before is not None else EnrolmentKind.continuing
+        return [_enrolled(command, kind, _for_new_year(known, said))]
+    events: list[Event] = []
+    if (said.source, said.external_id) not in state.identifiers:
+        events.append(_identified(command.student, said))
+    events += _correct(command.student, known, said)
+    events += _move(command.student, command.year, command.class_id, before)
+    return events
+
+
+def _kind_of_new(command: Enrol) -> EnrolmentKind:
+    """IMPORTS.md: what the system says, else the entry grade is a first year, any other new to the school."""
+    if command.kind is not None:
+        return command.kind
+    return EnrolmentKind.first_year if command.entry_class else EnrolmentKind.new_to_the_school
+
+
+def _for_new_year(known: PupilDetails, said: PupilDetails) -> PupilDetails:
+    """Who enrols describes: from now on this system is the one that corrects."""
+    kept = {name: getattr(known, name) for name in PUPIL_OPTIONAL if getattr(said, name) is None}
+    return said.model_copy(update=kept)
+
+
+def _enrolled(command: Enrol, kind: EnrolmentKind, details: PupilDetails) -> StudentEnrolled:
+    return StudentEnrolled(
+        student=command.student,
+        year=command.year,
+        class_id=command.class_id,
+        kind=kind,
+        starts=command.starts,
+        details=Personal(person=command.student, value=details),
+    )
+
+
+def _identified(student: str, said: PupilDetails) -> PersonIdentified:
+    identifier = Identifier(source=said.source, external_id=said.external_id)
+    return PersonIdentified(
+        person=student, kind=PersonKind.pupil, identifier=Personal(person=student, value=identifier)
+    )
+
+
+def _correct(student: str, known: PupilDetails, said: PupilDetails) -> list[Event]:
+    now = corrected(known, said, PUPIL_OPTIONAL)
+    if now == known:
+        return []
+    return [StudentDetailsCorrected(student=student, details=Personal(person=student, value=now))]
+
+
+def _move(student: str, year: str, to_class: str, enrolment: Enrolment) -> list[Event]:
+    if enrolment.class_id == to_class:
+        return []
+    return [StudentMovedClass(student=student, year=year, from_class=enrolment.class_id, to_class=to_class)]
+
+
+def _current(state: Student, year: str) -> Enrolment:
+    enrolment = state.enrolments.get(year)
+    if enrolment is None or enrolment.ended:
+        raise Refused("not_enrolled", "the pupil is not enrolled in that school year")
+    return enrolment
+
+
+def evolve(state: Student, event: Event) -> Student:
+    match event:
+        case StudentEnrolled(year=year, class_id=class_id, kind=kind, details=details):
+            enrolments = {**state.enrolments, year: Enrolment(class_id, kind)}
+            return replace(_described(state, details.value), enrolments=enrolments)
+        case StudentDetailsCorrected(details=details):
+            return _described(state, details.value)
+        case StudentMovedClass(year=year, to_class=to_class):
+            moved = replace(state.enrolments[year], class_id=to_class)
+            return replace(state, enrolments={**state.enrolments, year: moved})
+        case StudentWithdrawn(year=year):
+            ended = replace(state.enrolments[year], ended=True)
+            return replace(state, enrolments={**state.enrolments, year: ended})
+        case PersonIdentified(identifier=Personal(value=Identifier(source=source, external_id=external_id))):
+            return replace(state, identifiers=state.identifiers | {(source, external_id)})
+    return state
+
+
+def _described(state: Student, details: PupilDetails | None) -> Student:
+    if details is None:
+        return replace(state, details=None)
+    return replace(
+        state, details=details, identifiers=state.identifiers | {(details.source, details.external_id)}
+    )
+
+
+STUDENT: Decider[Student, Command] = Decider("student", Student, decide, evolve)
