@@ -7,6 +7,7 @@ import typer
 from deploy.commands import run
 from deploy.commands.common import Exit, console, escape
 from deploy.engines import EngineError
+from deploy.settings import SettingsError
 
 app = typer.Typer(
     name="custode",
@@ -24,7 +25,7 @@ def main() -> None:
         app()
     except EngineError as error:
         console.print(f"[bold red]error[/]: {escape(str(error))}")
-        sys.exit(Exit.failed)
+        sys.exit(Exit.usage if isinstance(error, SettingsError) else Exit.failed)
     except KeyboardInterrupt:
         sys.exit(Exit.interrupted)
 

@@ -10,16 +10,7 @@ from typing import Annotated
 import typer
 
 from deploy.checks import Check, examine
-from deploy.commands.common import (
-    Exit,
-    console,
-    escape,
-    fail,
-    note,
-    print_json,
-    print_line,
-    running_installation,
-)
+from deploy.commands.common import Exit, fail, note, print_json, print_line, running_installation
 from deploy.daemon import DetachedStart, start_detached
 from deploy.folder import Lock, RunFile, read_marker, read_run_file, remove_folder
 from deploy.settings import Settings, load_settings
@@ -155,10 +146,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def _print_check(check: Check) -> None:
-    colour = {"ok": "green", "warning": "yellow", "failed": "bold red"}[check.outcome]
-    console.print(f"[{colour}]{check.outcome:<8}[/] {escape(check.subject)}: {escape(check.found)}")
+    print_line(f"{check.outcome:<8} {check.subject}: {check.found}")
     if check.advice:
-        console.print(f"{'':<9}{escape(check.advice)}")
+        print_line(f"{'':<8} -> {check.advice}")
 
 
 def clean(

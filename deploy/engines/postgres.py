@@ -53,7 +53,7 @@ class PostgresEngine:
     """One PostgreSQL server over one folder.
 
     It listens on a Unix socket in a private folder; on 127.0.0.1 too when `port` is given (0: any free one).
-    `durable=False` leaves out fsync: for tests that never cut the power. Starting twice is harmless, and a
+    `durable=False` leaves out fsync: for tests, which kill processes but never cut the power. Starting twice is harmless, and a
     second start on the same folder finds everything again.
     """
 
@@ -223,7 +223,7 @@ class PostgresEngine:
             "port": str(self._port),
         }
         if not self.durable:
-            options |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+            options |= {"fsync": "off", "full_page_writes": "off"}
         argv = [str(self._programs / "postgres"), "-D", str(self.data)]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
