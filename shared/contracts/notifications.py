@@ -4,12 +4,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import Field
+
 from shared.contracts.event import Event, contract
 from shared.contracts.policy import Channel
 
 
 class DeliveryProblem(StrEnum):
     no_address = "no_address"
+    channel_unavailable = "channel_unavailable"
     other_channel_forbidden = "other_channel_forbidden"
     no_longer_available = "no_longer_available"
     mailbox_unknown = "mailbox_unknown"
@@ -18,6 +21,17 @@ class DeliveryProblem(StrEnum):
     server_busy = "server_busy"
     not_reached = "not_reached"
     gave_up = "gave_up"
+
+
+class PrintingReason(StrEnum):
+    """Why a slip was printed; every printing after the first needs one of the others (M8)."""
+
+    first_printing = "first_printing"
+    lost = "lost"
+    unreadable = "unreadable"
+    printer_fault = "printer_fault"
+    not_collected = "not_collected"
+    other = "other"
 
 
 class _NotificationsEvent(Event):
@@ -35,16 +49,22 @@ class SealingKeyPublished(_NotificationsEvent):
 
 @contract
 class DeliveryRequested(_NotificationsEvent):
+    """`exclusive`: by the school's policy no other channel may be used for these credentials (E3)."""
+
     delivery: str
     account: str
     holder: str
     credential: str
+    generation: int = Field(ge=1)
     channel: Channel
+    exclusive: bool
     expires: datetime
 
 
 @contract
 class DeliveryAttempted(_NotificationsEvent):
+    """Written before the message leaves: after a crash the same message may go again, and says so."""
+
     delivery: str
     attempt: int
 
@@ -77,15 +97,19 @@ class DeliveryFailed(_NotificationsEvent):
 
 @contract
 class DeliveryRefused(_NotificationsEvent):
+    """Nothing was tried: the policy or the data at hand leave no way."""
+
     delivery: str
     problem: DeliveryProblem
 
 
 @contract
 class SlipPrinted(_NotificationsEvent):
+    """Written before the sheet leaves. `printing` counts from 1; the same initial secret is on each."""
+
     delivery: str
-    printing: int
-    reason: str
+    printing: int = Field(ge=1)
+    reason: PrintingReason
 
 
 @contract

@@ -1,0 +1,281 @@
+"""A delivery: one generation of one holder's credentials, on one channel, to exactly one outcome (E3, S4, M8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.contracts.event import Event
+from shared.contracts.notifications import (
+    DeliveryAttempted,
+    DeliveryFailed,
+    DeliveryProblem,
+    DeliveryRefused,
+    DeliveryRequested,
+    DeliverySuperseded,
+    EmailAccepted,
+    EmailDeferred,
+    PrintingReason,
+    SlipPrinted,
+)
+from shared.contracts.policy import Channel
+from shared.decider import Decider, Refused
+from shared.ids import derived_id
+
+MAIL_CHANNELS = frozenset({Channel.email, Channel.institutional_mailbox})
+MOST_ATTEMPTS = 15
+"""A mail server that says *later* is asked this often; identity lets a slip be claimed 20 times (DESIGN 5)."""
+
+
+def delivery_id(credential: str, generation: int) -> str:
+    """The same credentials of the same generation are delivered once, however often we hear of them."""
+    return derived_id("delivery", credential, str(generation))
+
+
+def fallback_id(credential: str, generation: int) -> str:
+    """The slip that stands in for a mail which could not be sent, where the policy allows one."""
+    return derived_id("delivery", credential, str(generation), "slip")
+
+
+class Status(StrEnum):
+    unknown = "unknown"
+    requested = "requested"
+    attempting = "attempting"
+    deferred = "deferred"
+    accepted = "accepted"
+    failed = "failed"
+    refused = "refused"
+    printed = "printed"
+    superseded = "superseded"
+
+
+OPEN = frozenset({Status.requested, Status.attempting, Status.deferred})
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    status: Status = Status.unknown
+    requested: DeliveryRequested | None = None
+    attempts: int = 0
+    printings: int = 0
+
+    @property
+    def by_mail(self) -> bool:
+        return self.requested is not None and self.requested.channel in MAIL_CHANNELS
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDelivery:
+    """`reachable`: for a mail, whether the holder gave an address; without meaning for a slip."""
+
+    delivery: str
+    account: str
+    holder: str
+    credential: str
+    generation: int
+    channel: Channel
+    exclusive: bool
+    expires: datetime
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """The secret is gone or replaced. `idle`: it is certain that no message is on its way at this moment."""
+
+    idle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAccepted:
+    attempt: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDeferred:
+    attempt: int
+    code: int | None
+    problem: DeliveryProblem
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailed:
+    attempt: int
+    code: int | None
+    problem: DeliveryProblem
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Nothing is on its way, and nothing can be: the sealed slip is not to be had any more."""
+
+    problem: DeliveryProblem
+
+
+@dataclass(frozen=True, slots=True)
+class PrintSlip:
+    at: datetime
+    reason: PrintingReason | None = None
+
+
+Outcome = RecordAccepted | RecordDeferred | RecordFailed
+Command = RequestDelivery | Supersede | GiveUp | Attempt | Outcome | PrintSlip
+
+
+def decide(state: Delivery, command: Command) -> Sequence[Event]:
+    """Raises `Refused`: not_requested, other_channel_forbidden, expired, superseded, already_settled,
+    not_a_slip, reason_needed."""
+    match command:
+        case RequestDelivery():
+            return _request(state, command)
+        case Supersede(idle):
+            return _supersede(state, idle=idle)
+        case GiveUp(problem):
+            return _give_up(state, problem)
+        case Attempt(at):
+            return _attempt(state, at)
+        case PrintSlip(at, reason):
+            return _print(state, at, reason)
+        case RecordAccepted() | RecordDeferred() | RecordFailed():
+            return _outcome(state, command)
+
+
+def _request(state: Delivery, command: RequestDelivery) -> Sequence[Event]:
+    if state.requested is not None:
+        return ()
+    requested = DeliveryRequested(
+        delivery=command.delivery,
+        account=command.account,
+        holder=command.holder,
+        credential=command.credential,
+        generation=command.generation,
+        channel=command.channel,
+        exclusive=command.exclusive,
+        expires=command.expires,
+    )
+    if command.channel is Channel.slip:
+        return (requested,)
+    if command.channel not in MAIL_CHANNELS:
+        return (requested, _refused(command.delivery, DeliveryProblem.channel_unavailable))
+    if not command.reachable:
+        return (requested, _refused(command.delivery, DeliveryProblem.no_address))
+    return (requested,)
+
+
+def _refused(delivery: str, problem: DeliveryProblem) -> DeliveryRefused:
+    return DeliveryRefused(delivery=delivery, problem=problem)
+
+
+def _supersede(state: Delivery, *, idle: bool) -> Sequence[Event]:
+    if state.status not in OPEN or state.requested is None:
+        return ()
+    if state.status is Status.attempting and not idle:
+        # A message may be on its way: what becomes of it is the outcome, and the postman asks before the next.
+        return ()
+    return (DeliverySuperseded(delivery=state.requested.delivery),)
+
+
+def _give_up(state: Delivery, problem: DeliveryProblem) -> Sequence[Event]:
+    if state.status not in OPEN or state.requested is None:
+        return ()
+    delivery = state.requested.delivery
+    return (DeliveryFailed(delivery=delivery, attempt=state.attempts, code=None, problem=problem),)
+
+
+def _attempt(state: Delivery, at: datetime) -> Sequence[Event]:
+    requested = _known(state)
+    if not state.by_mail:
+        raise Refused("other_channel_forbidden", "This delivery is a printed slip.")
+    if state.status not in OPEN:
+        raise Refused("already_settled", f"This delivery is {state.status}.")
+    if requested.expires <= at:
+        raise Refused("expired", "The initial secret has ended: issue anew.")
+    return (DeliveryAttempted(delivery=requested.delivery, attempt=state.attempts + 1),)
+
+
+def _outcome(state: Delivery, command: Outcome) -> Sequence[Event]:
+    requested = _known(state)
+    if state.status is not Status.attempting or command.attempt != state.attempts:
+        return ()
+    delivery, attempt = requested.delivery, command.attempt
+    match command:
+        case RecordAccepted(_, code):
+            return (EmailAccepted(delivery=delivery, attempt=attempt, code=code),)
+        case RecordDeferred(_, code, problem, retry_at):
+            if attempt >= MOST_ATTEMPTS or retry_at >= requested.expires:
+                gave_up = DeliveryProblem.gave_up
+                return (DeliveryFailed(delivery=delivery, attempt=attempt, code=code, problem=gave_up),)
+            return (
+                EmailDeferred(
+                    delivery=delivery, attempt=attempt, code=code, problem=problem, retry_at=retry_at
+                ),
+            )
+        case RecordFailed(_, code, problem):
+            return (DeliveryFailed(delivery=delivery, attempt=attempt, code=code, problem=problem),)
+
+
+def _print(state: Delivery, at: datetime, reason: PrintingReason | None) -> Sequence[Event]:
+    requested = _known(state)
+    if requested.channel is not Channel.slip:
+        if requested.exclusive:
+            raise Refused(
+                "other_channel_forbidden",
+                "The school's policy sends these credentials by e-mail only: no slip may be printed (E3).",
+            )
+        raise Refused("not_a_slip", "These credentials go by e-mail.")
+    if state.status is Status.superseded:
+        raise Refused("superseded", "These credentials were replaced, used or ended.")
+    if requested.expires <= at:
+        raise Refused("expired", "The initial secret has ended: issue anew.")
+    if not state.printings:
+        reason = PrintingReason.first_printing
+    elif reason is None or reason is PrintingReason.first_printing:
+        raise Refused("reason_needed", "This slip was printed before: say why it is printed again.")
+    return (SlipPrinted(delivery=requested.delivery, printing=state.printings + 1, reason=reason),)
+
+
+def _known(state: Delivery) -> DeliveryRequested:
+    if state.requested is None:
+        raise Refused("not_requested", "No such delivery was asked for.")
+    return state.requested
+
+
+def evolve(state: Delivery, event: Event) -> Delivery:
+    match event:
+        case DeliveryRequested():
+            return replace(state, status=Status.requested, requested=event)
+        case DeliveryAttempted(attempt=attempt):
+            return replace(state, status=Status.attempting, attempts=attempt)
+        case EmailAccepted():
+            return replace(state, status=Status.accepted)
+        case EmailDeferred():
+            return replace(state, status=Status.deferred)
+        case DeliveryFailed():
+            return replace(state, status=Status.failed)
+        case DeliveryRefused():
+            return replace(state, status=Status.refused)
+        case SlipPrinted(printing=printing):
+            return replace(state, status=Status.printed, printings=printing)
+        case DeliverySuperseded():
+            return replace(state, status=Status.superseded)
+    return state
+
+
+DELIVERY: Decider[Delivery, Command] = Decider("delivery", Delivery, decide, evolve)
+
+
+def may_fall_back(state: Delivery) -> bool:
+    """Whether a slip may stand in for this mail: it reached nobody, and the policy is not exclusive (E3)."""
+    return (
+        state.requested is not None
+        and state.by_mail
+        and not state.requested.exclusive
+        and state.status in (Status.failed, Status.refused)
+    )
