@@ -27,6 +27,7 @@ class StaffRole(StrEnum):
 class RefusalReason(StrEnum):
     no_account = "no_account"
     role_without_credentials = "role_without_credentials"
+    no_data_access = "no_data_access"
     local_credentials_ended = "local_credentials_ended"
 
 
@@ -70,7 +71,8 @@ class StaffAccountOpened(_IdentityEvent):
 
 @contract
 class CredentialsIssued(_IdentityEvent):
-    """`expires` ends the life of the initial secret and of its sealed copy alike (DESIGN 5)."""
+    """`expires` ends the life of the initial secret and of its sealed copy alike (DESIGN 5). `year` is the school
+    year for which they were issued, None for those whom no school year concerns."""
 
     account: str
     holder: str
@@ -82,6 +84,7 @@ class CredentialsIssued(_IdentityEvent):
     pin_issued: bool
     must_change: bool
     expires: datetime
+    year: str | None = None
 
 
 @contract
@@ -139,5 +142,8 @@ class PasswordChanged(_IdentityEvent):
 
 @contract
 class SessionsRevoked(_IdentityEvent):
+    """All sessions of the account, or the one named: whoever keeps an introspected answer drops it."""
+
     account: str
     because: str
+    session: str | None = None
