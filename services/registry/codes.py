@@ -1,0 +1,101 @@
+"""The two codes of the Italian school: of the school, and of the person (M15).
+
+Both checks are pure. Errors carry a translatable `reason` and an English sentence; neither repeats the value,
+because a codice fiscale is personal data and errors end up in logs.
+"""
+
+import datetime as dt
+import re
+from typing import Final, Literal
+
+from stdnum.it.codicefiscale import calc_check_digit
+
+Reason = Literal[
+    "meccanografico_shape",
+    "fiscale_length",
+    "fiscale_of_organisation",
+    "fiscale_shape",
+    "fiscale_check_digit",
+    "fiscale_date",
+]
+
+_MESSAGES: Final[dict[Reason, str]] = {
+    "meccanografico_shape": "a codice meccanografico is two letters and eight letters or digits",
+    "fiscale_length": "a person's codice fiscale has 16 characters",
+    "fiscale_of_organisation": "eleven digits are an organisation's or a provisional code, not a person's",
+    "fiscale_shape": "letters and digits are not where a codice fiscale has them",
+    "fiscale_check_digit": "the last letter of the codice fiscale does not match the others",
+    "fiscale_date": "the codice fiscale holds a birth date that does not exist",
+}
+_SEPARATORS: Final = str.maketrans("", "", " -.\u00a0\t\r\n")
+_MECCANOGRAFICO: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{8}", re.ASCII)
+_FISCALE: Final = re.compile(
+    r"[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]", re.ASCII
+)
+_OMOCODIA: Final = str.maketrans("LMNPQRSTUV", "0123456789")
+_MONTHS: Final = "ABCDEHLMPRST"
+_LONGEST: Final = 64
+
+
+class InvalidCode(ValueError):
+    """A code that cannot be right. `reason` is one of `Reason`; `str()` is English and free of the value."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(_MESSAGES[reason])
+        self.reason: Final[Reason] = reason
+
+
+def check_codice_meccanografico(text: str) -> str:
+    """The school's code in upper case, or `InvalidCode`. Pattern `^[A-Z]{2}[A-Z0-9]{8}$`."""
+    code = text.strip().upper()
+    if not _MECCANOGRAFICO.fullmatch(code):
+        raise InvalidCode("meccanografico_shape")
+    return code
+
+
+def check_codice_fiscale(text: str) -> str:
+    """A person's codice fiscale in upper case without separators, or `InvalidCode`.
+
+    Omocodia (letters in the place of digits) is accepted and kept as written: it is the code that the tax office
+    gave. Eleven digits (organisations, provisional codes) are refused with a reason of their own.
+    """
+    if len(text) > _LONGEST:
+        raise InvalidCode("fiscale_length")
+    code = (text if text.isalnum() else text.translate(_SEPARATORS)).upper()
+    if len(code) != 16:
+        eleven = len(code) == 11 and code.isascii() and code.isdigit()
+        raise InvalidCode("fiscale_of_organisation" if eleven else "fiscale_length")
+    if not _FISCALE.fullmatch(code):
+        raise InvalidCode("fiscale_shape")
+    if calc_check_digit(code[:15]) != code[15]:
+        raise InvalidCode("fiscale_check_digit")
+    year, month, day = _birth(code)
+    if not 1 <= day <= _days_in(month, year):
+        raise InvalidCode("fiscale_date")
+    return code
+
+
+def sex_in(codice_fiscale: str) -> Literal["female", "male"]:
+    """The sex that a checked codice fiscale holds (the day of birth is raised by 40 for women)."""
+    return "female" if _digits(codice_fiscale[9:11]) > 40 else "male"
+
+
+def agrees_with_birth_date(codice_fiscale: str, born: dt.date) -> bool:
+    """Whether a checked codice fiscale was given for that birth date (its century is not in the code)."""
+    return _birth(codice_fiscale) == (born.year % 100, born.month, born.day)
+
+
+def _birth(code: str) -> tuple[int, int, int]:
+    """Year of the century, month, and day (32 to 40 and 72 up stay impossible)."""
+    day = _digits(code[9:11])
+    return _digits(code[6:8]), _MONTHS.index(code[8]) + 1, day - 40 if day > 40 else day
+
+
+def _digits(part: str) -> int:
+    return int(part if part.isdigit() else part.translate(_OMOCODIA))
+
+
+def _days_in(month: int, year: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 else 28
+    return 30 if month in {4, 6, 9, 11} else 31
