@@ -132,7 +132,7 @@ def temporary_folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _copied(source: Path, target: Path) -> None:
+def _copy_readable(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(
@@ -140,6 +140,9 @@ def _copied(source: Path, target: Path) -> None:
         )
     else:
         shutil.copy2(source, target)
+    for path in (target, *target.rglob("*")):  # a private umask may have made the originals unreadable
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def binaries(package: str, sources: list[Path], host: Host) -> Path | None:
@@ -157,7 +160,7 @@ def binaries(package: str, sources: list[Path], host: Host) -> Path | None:
     try:
         draft.chmod(0o755)
         for source in sources:
-            _copied(source, draft / source.name)
+            _copy_readable(source, draft / source.name)
         with contextlib.suppress(OSError):  # another instance may have been first
             draft.rename(target)
     finally:
