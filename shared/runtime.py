@@ -25,6 +25,7 @@ from shared.messaging.ingress import Handle, Ingress
 from shared.messaging.reader import React, Reader
 from shared.messaging.relay import Relay
 from shared.settings import CommonSettings, ServiceSettings
+from shared.tasks import end
 
 log = structlog.get_logger()
 KERNEL = Path(__file__).parent
@@ -81,8 +82,7 @@ class Runtime:
         task = asyncio.create_task(forever(), name=name)
 
         async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
         self.stack.push_async_callback(stop)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import asyncpg
+import hypothesis
 import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine, temporary_folder
@@ -16,6 +17,9 @@ from shared.eventstore.projection import Projector
 from shared.eventstore.store import EventStore
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 from shared.runtime import KERNEL
+
+hypothesis.settings.register_profile("custode", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("custode")
 
 _numbers = itertools.count(1)
 OWN_TABLES = Path(__file__).parent / "integration" / "kernel_migrations"

@@ -9,6 +9,8 @@ import nats
 import structlog
 from nats.aio.client import Client
 
+from shared.tasks import end
+
 log = structlog.get_logger()
 _RETRY_SECONDS = 0.5
 
@@ -36,10 +38,7 @@ class Bus:
         self._task = asyncio.create_task(self._connect(), name="bus")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         if self._client is not None:
             with contextlib.suppress(Exception):
                 await self._client.close()

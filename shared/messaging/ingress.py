@@ -5,7 +5,6 @@ a message that cannot be carried out goes to quarantine with its reason, and the
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from shared.eventstore.store import EventStore
 from shared.keyring.keyring import KeyEncryptionKey
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.sql import Statements
+from shared.tasks import end
 
 log = structlog.get_logger()
 SQL = Statements(__file__)
@@ -57,10 +57,7 @@ class Ingress:
         self._task = asyncio.create_task(self._run(), name="ingress")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -5,7 +5,6 @@ nothing is skipped. An event waits until we have read what its writer had `seen`
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -19,6 +18,7 @@ from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict, CursorMoved, Foreign, Unit
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.messaging.streams import Doorbell, Message, Stream
+from shared.tasks import end
 
 log = structlog.get_logger()
 BATCH = 500
@@ -68,10 +68,7 @@ class Reader:
         self._task = asyncio.create_task(self._run(), name=f"reader:{self.source}")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         await self._lock.release()
 
     async def _run(self) -> None:

@@ -5,7 +5,6 @@ wiped or rolled back is healed by the same loop, and one that is ahead or differ
 """
 
 import asyncio
-import contextlib
 
 import structlog
 from nats.aio.client import Client
@@ -26,6 +25,7 @@ from shared.messaging.streams import (
     publish_batch,
     publish_one,
 )
+from shared.tasks import end
 
 log = structlog.get_logger()
 BATCH = 250
@@ -56,10 +56,7 @@ class Relay:
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         await self._lock.release()
 
     async def _run(self) -> None:

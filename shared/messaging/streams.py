@@ -1,6 +1,7 @@
 """What the kernel asks of a JetStream stream: its end, its bytes. Few requests, each checked (NATS.md)."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,9 +142,7 @@ class Doorbell:
 
     async def wait(self, at_most: float) -> None:
         """Until it rings, or `at_most` seconds: the slow poll behind every bell."""
-        try:
-            await asyncio.wait_for(self._event.wait(), at_most)
-        except TimeoutError:
-            pass
-        finally:
-            self._event.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(at_most):
+                await self._event.wait()
+        self._event.clear()
