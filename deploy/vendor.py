@@ -1,17 +1,18 @@
 """`make vendor`: copy the web libraries that we ship out of npm, with version, licence and SHA-256.
 
 npm installs into a temporary folder from package-lock.json (integrity checked by npm, no scripts run); the
-files named in `PARTS` are copied byte for byte. The folder's name carries the version, so that a copy can be cached
-for ever. Custode itself never needs npm.
+files named in `PARTS` are copied byte for byte, but for what `without` cuts out. The folder's name carries the version, so that a copy can be
+cached for ever. Custode itself never needs npm.
 """
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +30,8 @@ class Part:
     package: str
     root: Path
     files: dict[str, str]
+    without: dict[str, str] = field(default_factory=dict)
+    """Path in the package -> pattern of what is cut out of it (exactly once)."""
 
 
 PARTS = (
@@ -42,6 +45,9 @@ PARTS = (
             "dist/fonts/Titillium_Web/OFL.txt": "fonts/OFL.txt",
             **{_FONT.format(w): f"fonts/titillium-web-{w}.woff2" for w in _WEIGHTS},
         },
+        # The icon font of a video player that we have not, as a data: URL: our Content-Security-Policy refuses
+        # it, and every page would say so in its console.
+        without={"dist/css/bootstrap-italia.min.css": r"@font-face\{font-family:VideoJS;[^}]*\}"},
     ),
     Part("htmx.org", STATIC, {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "LICENSE"}),
     Part("axe-core", ASSETS, {"axe.min.js": "axe.min.js", "LICENSE": "LICENSE"}),
@@ -67,6 +73,10 @@ def copy(part: Part, modules: Path) -> dict[str, object]:
     hashes: dict[str, str] = {}
     for origin, name in sorted(part.files.items()):
         content = (source / origin).read_bytes()
+        if pattern := part.without.get(origin):
+            content, cuts = re.subn(pattern.encode(), b"", content)
+            if cuts != 1:
+                raise SystemExit(f"{origin}: expected one match of what is cut out, found {cuts}")
         copied = target / name
         copied.parent.mkdir(parents=True, exist_ok=True)
         copied.write_bytes(content)
@@ -75,6 +85,7 @@ def copy(part: Part, modules: Path) -> dict[str, object]:
         "package": part.package,
         "version": about["version"],
         "licence": about["license"],
+        "changed": sorted(part.files[origin] for origin in part.without),
         "folder": target.relative_to(part.root).as_posix(),
         "sha256": dict(sorted(hashes.items())),
     }

@@ -37,6 +37,14 @@ TITLES: Mapping[int, str] = {
     503: N_("Servizio non disponibile"),
 }
 
+DETAILS: Mapping[int, str] = {
+    403: N_("Il suo profilo non la prevede."),
+    404: N_("L’indirizzo è incompleto, oppure il contenuto è stato spostato o tolto."),
+    405: N_("Torni alla pagina precedente e usi i suoi pulsanti."),
+    429: N_("Attenda qualche minuto, poi riprovi."),
+    503: N_("Riprovi tra qualche minuto."),
+}
+
 _FIELD_MESSAGES: Mapping[str, str] = {
     "missing": N_("Campo obbligatorio."),
     "extra_forbidden": N_("Campo non previsto."),
@@ -169,6 +177,7 @@ def problem_response(request: HTTPConnection, problem: Problem) -> Response:
             headers=problem.headers,
             problem=document,
             request_id=request_id(request),
+            languages=(),  # its links would repeat the address that was asked for
         )
     body = orjson.dumps(document)
     return Response(body, status_code=problem.status, headers=problem.headers, media_type=PROBLEM_TYPE)
@@ -212,7 +221,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail if isinstance(error.detail, str) else ""
     if detail == HTTPStatus(error.status_code).phrase or error.status_code in (404, 405):
-        detail = ""
+        detail = DETAILS.get(error.status_code, "")
     return problem_response(request, plain_problem(error.status_code, detail, error.headers))
 
 

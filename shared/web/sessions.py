@@ -84,10 +84,10 @@ def session_token(connection: HTTPConnection) -> SessionToken | None:
 
 def safe_next(path: str | None, default: str = "/") -> str:
     """`path` if it is a path of this site (no browser could read another site in it), else `default`."""
-    if not path or len(path) > 2000 or not path.startswith("/"):
+    if not path or len(path) > 2000 or not path.startswith("/") or " " in path:
         return default
     for candidate in (path, unquote(path)):
-        if re.search(r"[\\\x00-\x20\x7f]", candidate) or candidate.startswith("//"):
+        if re.search(r"[\\\x00-\x1f\x7f]", candidate) or candidate.startswith("//"):
             return default
     parts = urlsplit(path)
     if parts.scheme or parts.netloc:

@@ -1,0 +1,127 @@
+"""Messages of a package: found in its templates and code, compared with its catalogues, added to them.
+
+`python -m shared.web.messages FOLDER...` adds to each `FOLDER/locales/en.po` what is still missing, to be
+filled in by hand; `--check` only tells, and fails.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po, write_po
+
+from shared.web.i18n import SHARED_LOCALES, SOURCE_LANGUAGE
+
+KEYWORDS = {"_": None, "gettext": None, "t": None, "N_": None, "ngettext": (1, 2)}
+_METHODS = {".py": "python", ".html": "jinja2.ext:babel_extract", ".txt": "jinja2.ext:babel_extract"}
+_OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
+
+
+# Short on purpose: no dates and no names of tools, so that a catalogue changes only where its messages do.
+HEADER = """msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=utf-8\\n"
+"Language: {language}\\n"
+"Plural-Forms: {plural}\\n"
+
+"""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message id (two for a plural) and where it first stands: file and line."""
+
+    id: str | tuple[str, ...]
+    file: str
+    line: int
+
+
+def extract(folder: Path) -> Iterator[Message]:
+    """Every message in the templates and modules under `folder`, in the order of their files."""
+    for path in sorted(folder.rglob("*")):
+        method = _METHODS.get(path.suffix)
+        if method is None or not path.is_file() or "static" in path.parts:
+            continue
+        if path.suffix == ".txt" and "templates" not in path.parts:
+            continue
+        options = {} if path.suffix == ".py" else _OPTIONS
+        found = extract_from_file(method, path, keywords=KEYWORDS, options=options)
+        for line, text, _comments, _context in found:
+            if text:
+                yield Message(text, path.relative_to(folder).as_posix(), line)
+
+
+def read_catalogue(path: Path, language: str) -> Catalog:
+    """A .po file, or an empty catalogue where there is none."""
+    if not path.exists():
+        return Catalog(locale=language, charset="utf-8", fuzzy=False)
+    with path.open("rb") as source:
+        return read_po(source, locale=language)
+
+
+def _translated(catalogue: Catalog, message: Message) -> bool:
+    entry = catalogue.get(message.id if isinstance(message.id, str) else message.id[0])
+    if entry is None or entry.fuzzy or not entry.string:
+        return False
+    return isinstance(entry.string, str) or all(entry.string)
+
+
+def missing(folder: Path, language: str = "en") -> list[Message]:
+    """Messages under `folder` that neither its own catalogue nor the shared one has in `language`."""
+    own = read_catalogue(folder / "locales" / f"{language}.po", language)
+    shared = read_catalogue(SHARED_LOCALES / f"{language}.po", language)
+    return [m for m in extract(folder) if not _translated(own, m) and not _translated(shared, m)]
+
+
+def faulty(path: Path) -> list[str]:
+    """What is wrong in a catalogue: placeholders that differ from the message's, by message."""
+    catalogue = read_catalogue(path, path.stem)
+    return [f"{message.id!r}: {error}" for message, errors in catalogue.check() for error in errors]
+
+
+def update(folder: Path, language: str = "en") -> int:
+    """Add the missing messages to the folder's catalogue, untranslated; returns how many."""
+    path = folder / "locales" / f"{language}.po"
+    catalogue = read_catalogue(path, language)
+    before = len(catalogue)
+    for message in missing(folder, language):
+        catalogue.add(message.id)
+    added = len(catalogue) - before
+    if added:
+        written = BytesIO()
+        write_po(written, catalogue, width=110, no_location=True, omit_header=True)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(
+            HEADER.format(language=language, plural=catalogue.plural_forms).encode() + written.getvalue()
+        )
+    return added
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; exit code 1 when `--check` finds something missing."""
+    parser = argparse.ArgumentParser(prog="python -m shared.web.messages", description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--check", action="store_true", help="change nothing, fail when something is missing")
+    options = parser.parse_args(arguments)
+    if options.language == SOURCE_LANGUAGE:
+        parser.error("Italian is the source: its messages are the ids")
+    total = 0
+    for folder in options.folders:
+        if options.check:
+            for message in missing(folder, options.language):
+                sys.stdout.write(f"{folder / message.file}:{message.line}: {message.id!r}\n")
+                total += 1
+        else:
+            count = update(folder, options.language)
+            sys.stdout.write(f"{folder}/locales/{options.language}.po: {count} added\n")
+    return 1 if options.check and total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""A real Chromium for tests: pages at phone and desk width, with and without JavaScript, checked with axe."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright
+from starlette.types import ASGIApp
+
+ROOT = Path(__file__).resolve().parent.parent
+SCREENSHOTS = ROOT / "build" / "screenshots"
+ASSETS = Path(__file__).parent / "assets"
+AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-default-browser-check",
+)
+
+
+def find_chromium() -> str:
+    """The path of Chromium; skips the test where there is none (fails in CI, where nothing is left out)."""
+    for name in _NAMES:
+        if path := shutil.which(name):
+            return path
+    reason = f"no Chromium on PATH (looked for {', '.join(_NAMES)}); Debian: apt-get install chromium"
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
+    """A Chromium of our own, closed at the end."""
+    executable = find_chromium()
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=[*_QUIET, *sandbox])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def browser_page(
+    width: int = 360, height: int = 800, javascript: bool = True, locale: str = "it-IT"
+) -> AsyncIterator[Page]:
+    """A page in a fresh browser profile; what its console called an error is in `page_errors(page)`."""
+    async with launched() as browser:
+        context = await browser.new_context(
+            viewport={"width": width, "height": height}, java_script_enabled=javascript, locale=locale
+        )
+        page = await context.new_page()
+        errors: list[str] = []
+        _errors[page] = errors
+        _javascript[page] = javascript
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        try:
+            yield page
+        finally:
+            _errors.pop(page, None)
+            _javascript.pop(page, None)
+            await context.close()
+
+
+_errors: dict[Page, list[str]] = {}
+_javascript: dict[Page, bool] = {}
+
+
+def page_errors(page: Page) -> list[str]:
+    """Console errors and uncaught exceptions of a page so far (a refused style or script is one)."""
+    return list(_errors[page])
+
+
+def _axe() -> str:
+    entry = next(
+        e for e in json.loads((ASSETS / "VENDORED.json").read_text("utf-8")) if e["package"] == "axe-core"
+    )
+    return Path(ASSETS, entry["folder"], "axe.min.js").read_text("utf-8")
+
+
+def _told(violation: dict[str, Any]) -> str:
+    places = "; ".join(f"{node['target']} {node['failureSummary']}" for node in violation["nodes"][:5])
+    return f"{violation['id']} ({violation['impact']}): {violation['help']}: {places}"
+
+
+async def assert_accessible(page: Page) -> None:
+    """No violation of WCAG 2.2 AA or of axe's best practices, and nothing wider than the screen.
+
+    axe cannot run where JavaScript is off: then the same HTML is shown once more with its scripts left out.
+    """
+    wide = await _evaluate(page, "document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{page.url}: {wide} pixels wider than the screen"
+    if _javascript[page]:
+        await _assert_by_axe(page)
+        return
+    html, address = await page.content(), page.url
+    assert page.context.browser is not None and page.viewport_size is not None
+    context = await page.context.browser.new_context(viewport=page.viewport_size)
+    try:
+        await context.route("**/*.js*", lambda route: route.abort())
+        await context.route(
+            address, lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8")
+        )
+        twin = await context.new_page()
+        await twin.goto(address)
+        await _assert_by_axe(twin)
+    finally:
+        await context.close()
+
+
+async def _assert_by_axe(page: Page) -> None:
+    options = json.dumps({"runOnly": {"type": "tag", "values": AXE_TAGS}})
+    await _evaluate(page, _axe() + "; true")
+    result = await _evaluate(page, f"axe.run(document, {options})")
+    violations = [_told(violation) for violation in result["violations"]]
+    assert not violations, f"{page.url}:\n" + "\n".join(violations)
+    assert result["passes"], f"{page.url}: axe checked nothing"
+
+
+async def _evaluate(page: Page, expression: str) -> Any:
+    """Evaluate through DevTools: no Content-Security-Policy stands in the way."""
+    session = await page.context.new_cdp_session(page)
+    try:
+        answer = await session.send(
+            "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        )
+    finally:
+        await session.detach()
+    if "exceptionDetails" in answer:
+        raise AssertionError(f"{page.url}: {answer['exceptionDetails']}")
+    return answer["result"].get("value")
+
+
+async def screenshot(page: Page, name: str) -> Path:
+    """Save the whole page to build/screenshots/<name>.png."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / f"{name}.png"
+    await page.screenshot(path=path, full_page=True)
+    return path
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, port: int) -> AsyncIterator[str]:
+    """The app served on loopback while the block runs; gives its origin, `http://localhost:<port>`."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if task.done():
+                await task
+            await asyncio.sleep(0.01)
+        yield f"http://localhost:{port}"
+    finally:
+        server.should_exit = True
+        await task
