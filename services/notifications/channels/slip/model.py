@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from services.notifications.channels.languages import Language, Role
+from services.notifications.channels.people import Child
 
 
 class PinOnPupilSlip(ValueError):
@@ -12,22 +13,6 @@ class PinOnPupilSlip(ValueError):
 
     def __init__(self, slip_id: str) -> None:
         super().__init__(f"slip {slip_id}: a PIN is never on a slip that a pupil carries")
-
-
-class Child(NamedTuple):
-    """A pupil whom a guardian's credentials concern."""
-
-    name: str
-    class_name: str
-
-
-@dataclass(frozen=True)
-class SchoolHead:
-    """The school as it signs its slips. `office` says how to reach the secretary (telephone, mailbox)."""
-
-    name: str
-    code: str
-    office: str = ""
 
 
 @dataclass(frozen=True)

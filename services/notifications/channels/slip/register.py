@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from services.notifications.channels.languages import long_date, texts
+from services.notifications.channels.people import SchoolHead
 from services.notifications.channels.slip.compiler import compile_pdf
 from services.notifications.channels.slip.coverage import printable
-from services.notifications.channels.slip.model import RegisterLine, SchoolHead
+from services.notifications.channels.slip.model import RegisterLine
 
 
 def render_register(

@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 
 import typst
 
+from services.notifications.channels.people import SchoolHead
 from services.notifications.channels.slip.compiler import compile_pdf
 from services.notifications.channels.slip.coverage import printable
-from services.notifications.channels.slip.model import Notice, SchoolHead, Slip, SlipPdf
+from services.notifications.channels.slip.model import Notice, Slip, SlipPdf
 from services.notifications.channels.slip.sheet import Json, LeftOut, sheet
 
 # Millimetres from the top of the sheet. `over` is the fold that lays the last panel on the secret, so what is at

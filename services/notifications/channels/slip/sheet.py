@@ -7,8 +7,9 @@ from datetime import date
 from typing import Final
 
 from services.notifications.channels.languages import Language, Texts, long_date, texts
+from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.channels.slip.coverage import code_printable, printable
-from services.notifications.channels.slip.model import Child, Notice, SchoolHead, Slip
+from services.notifications.channels.slip.model import Notice, Slip
 from services.notifications.channels.slip.qr import AddressTooLong, qr_svg, slip_address
 
 NAME_LIMIT: Final = 160

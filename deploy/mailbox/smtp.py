@@ -1,0 +1,102 @@
+"""The SMTP side: takes what comes, or answers as the address asks, so that faults can be rehearsed.
+
+An address whose local part ends in ``+reply450`` is answered 450 (any 4xx or 5xx), one in ``+hangup`` loses the
+line before the content, one in ``+drop`` after the content was taken and before the answer: then nobody can know.
+``x2`` behind it (``+reply450x2``) does so twice and then takes the message.
+"""
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from functools import partial
+from typing import Final
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from deploy.mailbox.store import MailStore
+
+_ASKED: Final = re.compile(r"\+(?:reply(?P<code>[45]\d\d)|(?P<how>drop|hangup))(?:x(?P<times>\d{1,3}))?@")
+_SIZE_LIMIT: Final = 10 * 1024 * 1024
+_SAYS: Final = {
+    450: "4.2.0 mailbox busy",
+    452: "4.2.2 mailbox full",
+    550: "5.1.1 no such mailbox",
+    552: "5.2.2 mailbox full",
+}
+
+
+class Faults:
+    """What each address has asked for, and how often it has had it."""
+
+    def __init__(self) -> None:
+        self._had: Counter[str] = Counter()
+
+    def due(self, address: str) -> str | None:
+        """The fault for this message to `address`: a reply code, ``drop``, ``hangup``, or ``None``."""
+        asked = _ASKED.search(address)
+        if asked is None:
+            return None
+        self._had[address] += 1
+        if asked["times"] is not None and self._had[address] > int(asked["times"]):
+            return None
+        return asked["code"] or asked["how"]
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        self._had.clear()
+
+
+class Handler:
+    """aiosmtpd's hooks."""
+
+    def __init__(self, store: MailStore, faults: Faults) -> None:
+        self._store = store
+        self._faults = faults
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take the recipient, or answer what it asks for."""
+        fault = self._faults.due(address)
+        if fault == "hangup":
+            _hang_up(server)
+        elif fault == "drop":
+            envelope.rcpt_options.append("drop")
+        elif fault is not None:
+            code = int(fault)
+            return f"{code} {_SAYS.get(code, f'{fault[0]}.0.0 as asked')}"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Keep the message; the id in the answer is its file's."""
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        kept = await asyncio.to_thread(
+            self._store.keep, content, envelope.mail_from or "", tuple(envelope.rcpt_tos)
+        )
+        if "drop" in envelope.rcpt_options:
+            _hang_up(server)
+        return f"250 2.0.0 kept as {kept}"
+
+
+def _hang_up(server: SMTP) -> None:
+    if isinstance(server.transport, asyncio.WriteTransport):
+        server.transport.abort()
+
+
+async def serve_smtp(store: MailStore, faults: Faults, host: str, port: int) -> asyncio.Server:
+    """Listen; raises `OSError` when the address is taken. The caller closes the server."""
+    # aiosmtpd writes senders, recipients and commands to its log.
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+    loop = asyncio.get_running_loop()
+    make = partial(
+        SMTP,
+        Handler(store, faults),
+        data_size_limit=_SIZE_LIMIT,
+        enable_SMTPUTF8=True,
+        hostname="localhost",
+        ident="Custode mailbox",
+        loop=loop,
+    )
+    return await loop.create_server(make, host, port)
