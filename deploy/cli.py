@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from deploy.commands import run
+from deploy.commands import contracts, requirements, run
 from deploy.commands.common import Exit, console, escape
 from deploy.engines import EngineError
 from deploy.settings import SettingsError
@@ -16,7 +16,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-run.add_to(app)
+for group in (run, contracts, requirements):
+    group.add_to(app)
 
 
 def main() -> None:

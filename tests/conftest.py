@@ -18,6 +18,8 @@ from shared.eventstore.store import EventStore
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 from shared.runtime import KERNEL
 
+pytest_plugins = ["tests.requirements_record"]
+
 hypothesis.settings.register_profile("custode", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("custode")
 
