@@ -13,7 +13,13 @@ from services.notifications.domain.delivery import (
     fallback_id,
 )
 from shared.contracts.event import Event, Recorded, because_of
-from shared.contracts.identity import CredentialsIssued, PasswordChanged, SessionsRevoked, SlipShredded
+from shared.contracts.identity import (
+    CredentialsIssued,
+    FirstAccessCompleted,
+    PasswordChanged,
+    SessionsRevoked,
+    SlipShredded,
+)
 from shared.eventstore.commands import Workspace
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Unit
@@ -35,7 +41,10 @@ class _Known:
 
     def others(self, event: CredentialsIssued) -> list[str]:
         """Deliveries of the account that these newer credentials replace."""
-        mine = {delivery_id(event.credential, event.generation), fallback_id(event.credential, event.generation)}
+        mine = {
+            delivery_id(event.credential, event.generation),
+            fallback_id(event.credential, event.generation),
+        }
         return [d for d in self.by_account[event.account] if d not in mine]
 
     def of_credential(self, account: str, credential: str) -> list[str]:
@@ -53,7 +62,7 @@ def follow_identity(store: EventStore, forget_sessions: Callable[[str], None] | 
     async def react(events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
         if forget_sessions is not None:
             for recorded in events:
-                if isinstance(recorded.event, SessionsRevoked | PasswordChanged):
+                if isinstance(recorded.event, SessionsRevoked | PasswordChanged | FirstAccessCompleted):
                     forget_sessions(recorded.event.account)
         wanted = [r for r in events if isinstance(r.event, CredentialsIssued | SlipShredded)]
         return await _follow(store, wanted) if wanted else ()

@@ -11,6 +11,7 @@ from shared.contracts.identity import (
     CredentialsKept,
     FirstAccessCompleted,
     IssuanceRefused,
+    PasswordChanged,
     SignInSucceeded,
     SlipShredded,
     StaffAccountOpened,
@@ -18,8 +19,10 @@ from shared.contracts.identity import (
 from shared.contracts.registry import (
     ClassFormed,
     CredentialPolicyAdopted,
+    GuardianDetails,
     GuardianDetailsCorrected,
     GuardianLinked,
+    GuardianshipCorrected,
     SchoolRegistered,
     StudentDetailsCorrected,
     StudentEnrolled,
@@ -121,18 +124,28 @@ def _guardian_linked(event: GuardianLinked, recorded: Recorded[Event]) -> Iterab
             "student": event.student,
             "school": recorded.school,
             "relationship": event.relationship.value,
+            "data_access": event.data_access,
         },
     )
+    yield from _address(event.guardian, who, recorded)
+
+
+def _address(guardian: str, who: GuardianDetails | None, recorded: Recorded[Event]) -> Iterable[Row]:
     if who is not None and who.email:
-        address = {"guardian": event.guardian, "position": recorded.position, "email": who.email}
-        yield Put("addresses_v1", address)
+        yield Put("addresses_v1", {"guardian": guardian, "position": recorded.position, "email": who.email})
 
 
-def _guardian_corrected(event: GuardianDetailsCorrected, _: Recorded[Event]) -> Iterable[Row]:
+def _guardianship_corrected(event: GuardianshipCorrected, _: Recorded[Event]) -> Iterable[Row]:
+    now = {"relationship": event.relationship.value, "data_access": event.data_access}
+    yield Change("guardianships_v1", {"guardian": event.guardian, "student": event.student}, now)
+
+
+def _guardian_corrected(event: GuardianDetailsCorrected, recorded: Recorded[Event]) -> Iterable[Row]:
     who = event.details.value
     if who is not None:
         names = {"family_name": who.family_name, "given_name": who.given_name, "language": who.language}
         yield Change("guardians_v1", {"guardian": event.guardian}, names)
+        yield from _address(event.guardian, who, recorded)
 
 
 def _account_opened(event: AccountOpened, recorded: Recorded[Event]) -> Iterable[Row]:
@@ -172,20 +185,30 @@ def _credentials_issued(event: CredentialsIssued, recorded: Recorded[Event]) -> 
         "must_change": event.must_change,
         "issued_at": recorded.time,
         "expires": event.expires,
-        "refusal": None,
         "activated_at": None,
+        "changed_at": None,
     }
     yield Change("accounts_v1", {"account": event.account}, issued)
     secret = {"credential": event.credential, "account": event.account, "secret": "sealed"}
     yield Put("secrets_v1", secret)
+    yield Remove("refusals_v1", {"holder": event.holder})
 
 
 def _credentials_kept(event: CredentialsKept, _: Recorded[Event]) -> Iterable[Row]:
-    yield Change("accounts_v1", {"account": event.account}, {"kept_year": event.year, "refusal": None})
+    yield Change("accounts_v1", {"account": event.account}, {"kept_year": event.year})
+    yield Remove("refusals_v1", {"holder": event.holder})
 
 
-def _issuance_refused(event: IssuanceRefused, _: Recorded[Event]) -> Iterable[Row]:
-    yield Change("accounts_v1", {"account": event.account}, {"refusal": event.reason.value})
+def _issuance_refused(event: IssuanceRefused, recorded: Recorded[Event]) -> Iterable[Row]:
+    yield Put(
+        "refusals_v1",
+        {
+            "holder": event.holder,
+            "school": recorded.school,
+            "year": event.year,
+            "reason": event.reason.value,
+        },
+    )
 
 
 def _slip_shredded(event: SlipShredded, _: Recorded[Event]) -> Iterable[Row]:
@@ -194,6 +217,10 @@ def _slip_shredded(event: SlipShredded, _: Recorded[Event]) -> Iterable[Row]:
 
 def _first_access(event: FirstAccessCompleted, recorded: Recorded[Event]) -> Iterable[Row]:
     yield Change("accounts_v1", {"account": event.account}, {"activated_at": recorded.time})
+
+
+def _password_changed(event: PasswordChanged, recorded: Recorded[Event]) -> Iterable[Row]:
+    yield Change("accounts_v1", {"account": event.account}, {"changed_at": recorded.time})
 
 
 def _signed_in(event: SignInSucceeded, recorded: Recorded[Event]) -> Iterable[Row]:
@@ -209,6 +236,7 @@ REDUCERS: dict[type[Event], Reducer] = {
     StudentMovedClass: _student_moved,
     StudentWithdrawn: _student_withdrawn,
     GuardianLinked: _guardian_linked,
+    GuardianshipCorrected: _guardianship_corrected,
     GuardianDetailsCorrected: _guardian_corrected,
     AccountOpened: _account_opened,
     StaffAccountOpened: _staff_account_opened,
@@ -217,6 +245,7 @@ REDUCERS: dict[type[Event], Reducer] = {
     IssuanceRefused: _issuance_refused,
     SlipShredded: _slip_shredded,
     FirstAccessCompleted: _first_access,
+    PasswordChanged: _password_changed,
     SignInSucceeded: _signed_in,
     **projections_deliveries.REDUCERS,
 }

@@ -1,6 +1,6 @@
 """Our own events -> where each delivery stands, and the steps that led there."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from shared.contracts.event import Event, Recorded
@@ -26,7 +26,7 @@ def _now(delivery: str, recorded: Recorded[Event], status: str, **more: Any) -> 
 
 def _step_ended(delivery: str, attempt: int, recorded: Recorded[Event], outcome: str, **more: Any) -> Change:
     where = {"delivery": delivery, "kind": "mail", "number": attempt}
-    ended: Mapping[str, Any] = {"outcome": outcome, "ended_at": recorded.time}
+    ended: dict[str, Any] = {"outcome": outcome, "ended_at": recorded.time}
     fresh: dict[str, Any] = {"code": None, "problem": None, "retry_at": None}
     return Change("delivery_steps_v1", where, fresh | ended | more)
 

@@ -12,6 +12,7 @@ from shared.contracts.policy import Channel
 
 class DeliveryProblem(StrEnum):
     no_address = "no_address"
+    address_invalid = "address_invalid"
     channel_unavailable = "channel_unavailable"
     other_channel_forbidden = "other_channel_forbidden"
     no_longer_available = "no_longer_available"

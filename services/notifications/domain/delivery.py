@@ -23,7 +23,7 @@ from shared.decider import Decider, Refused
 from shared.ids import derived_id
 
 MAIL_CHANNELS = frozenset({Channel.email, Channel.institutional_mailbox})
-MOST_ATTEMPTS = 15
+MOST_ATTEMPTS = 18
 """A mail server that says *later* is asked this often; identity lets a slip be claimed 20 times (DESIGN 5)."""
 
 
@@ -247,25 +247,25 @@ def _known(state: Delivery) -> DeliveryRequested:
     return state.requested
 
 
+_BECOMES: dict[type[Event], Status] = {
+    EmailAccepted: Status.accepted,
+    EmailDeferred: Status.deferred,
+    DeliveryFailed: Status.failed,
+    DeliveryRefused: Status.refused,
+    DeliverySuperseded: Status.superseded,
+}
+
+
 def evolve(state: Delivery, event: Event) -> Delivery:
     match event:
         case DeliveryRequested():
             return replace(state, status=Status.requested, requested=event)
         case DeliveryAttempted(attempt=attempt):
             return replace(state, status=Status.attempting, attempts=attempt)
-        case EmailAccepted():
-            return replace(state, status=Status.accepted)
-        case EmailDeferred():
-            return replace(state, status=Status.deferred)
-        case DeliveryFailed():
-            return replace(state, status=Status.failed)
-        case DeliveryRefused():
-            return replace(state, status=Status.refused)
         case SlipPrinted(printing=printing):
             return replace(state, status=Status.printed, printings=printing)
-        case DeliverySuperseded():
-            return replace(state, status=Status.superseded)
-    return state
+        case _:
+            return replace(state, status=_BECOMES.get(type(event), state.status))
 
 
 DELIVERY: Decider[Delivery, Command] = Decider("delivery", Delivery, decide, evolve)

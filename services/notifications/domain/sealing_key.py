@@ -24,9 +24,7 @@ class PublishKey:
 def decide(state: SealingKey, command: PublishKey) -> Sequence[Event]:
     if state.published:
         return ()
-    return (
-        SealingKeyPublished(key=command.key, public_key=command.public_key, retires=command.retires),
-    )
+    return (SealingKeyPublished(key=command.key, public_key=command.public_key, retires=command.retires),)
 
 
 def evolve(state: SealingKey, event: Event) -> SealingKey:

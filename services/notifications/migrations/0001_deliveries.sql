@@ -56,6 +56,7 @@ create table projections.guardianships_v1 (
     student       text not null,
     school        text not null,
     relationship  text not null,
+    data_access   boolean not null,
     primary key (guardian, student)
 );
 create index guardians_of_pupil on projections.guardianships_v1 (student);
@@ -76,8 +77,8 @@ create table projections.accounts_v1 (
     issued_at     timestamptz,
     expires       timestamptz,
     kept_year     text,
-    refusal       text,
     activated_at  timestamptz,
+    changed_at    timestamptz,
     signed_in_at  timestamptz
 );
 create index accounts_of_holder on projections.accounts_v1 (holder);
@@ -87,6 +88,14 @@ create table projections.secrets_v1 (
     credential  text primary key,
     account     text not null,
     secret      text not null
+);
+
+-- To whom nothing was issued, and why; whoever was refused may have no account at all.
+create table projections.refusals_v1 (
+    holder  text primary key,
+    school  text not null,
+    year    text not null,
+    reason  text not null
 );
 
 create table projections.staff_v1 (

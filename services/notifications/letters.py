@@ -1,0 +1,108 @@
+"""What is written to a holder, from our projections: everything on a mail or a slip but the secret."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.notifications.names import collation_key, full_name
+from shared.contracts.event import Context
+from shared.contracts.policy import Channel
+from shared.database import Pool
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+ROME = ZoneInfo("Europe/Rome")
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOf:
+    name: str
+    class_id: str
+    class_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One holder's delivery. Names and addresses never show in a repr, and so in no log.
+
+    `complete` is false when the person was erased, or when facts are missing that the letter needs.
+    """
+
+    delivery: str
+    school: str
+    school_name: str
+    customer_id: str
+    account: str
+    credential: str
+    generation: int
+    channel: Channel
+    exclusive: bool
+    expires: datetime
+    attempts: int
+    printings: int
+    role: str
+    must_change: bool
+    secret: str
+    correlation: str
+    cause: str
+    language: str | None
+    user_code: str = field(repr=False)
+    name: str = field(repr=False)
+    address: str = field(repr=False)
+    children: tuple[ChildOf, ...] = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.school_name and self.user_code and self.name)
+
+    def context(self, actor: str, traceparent: str | None = None) -> Context:
+        """What is done for this delivery belongs to the correlation of the enrolment that began it."""
+        return Context(
+            actor=actor, correlation=self.correlation, causation=self.cause, traceparent=traceparent
+        )
+
+    def site_address(self, site_url: str) -> str:
+        """The school's own address, which stays for ever (E4, P6)."""
+        return f"{site_url.rstrip('/')}/s/{self.customer_id}"
+
+
+async def letters(pool: Pool, deliveries: Collection[str]) -> dict[str, Letter]:
+    """The letters of these deliveries, by delivery."""
+    rows = await pool.fetch(SQL("letters"), list(deliveries))
+    return {row["delivery"]: _letter(dict(row)) for row in rows}
+
+
+def _letter(row: Mapping[str, Any]) -> Letter:
+    children = sorted(
+        json.loads(row["children"]), key=lambda c: collation_key(c["family_name"], c["given_name"])
+    )
+    return Letter(
+        delivery=row["delivery"],
+        school=row["school"],
+        school_name=row["school_name"] or "",
+        customer_id=row["customer_id"] or "",
+        account=row["account"],
+        credential=row["credential"],
+        generation=row["generation"],
+        channel=Channel(row["channel"]),
+        exclusive=row["exclusive"],
+        expires=row["expires"],
+        attempts=row["attempts"],
+        printings=row["printings"],
+        role=row["role"],
+        must_change=bool(row["must_change"]),
+        secret=row["secret"] or "",
+        correlation=row["correlation"],
+        cause=row["cause"],
+        language=row["language"],
+        user_code=row["user_code"] or "",
+        name=full_name(row["family_name"], row["given_name"]),
+        address=row["address"] or "",
+        children=tuple(
+            ChildOf(full_name(c["family_name"], c["given_name"]), c["class_id"] or "", c["class"] or "")
+            for c in children
+        ),
+    )

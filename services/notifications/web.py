@@ -1,0 +1,48 @@
+"""The web front of notifications: the desk's pages and the JSON API, on the shared house style."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.notifications.api import router as api_router
+from services.notifications.desk import Desk
+from services.notifications.pages import router as pages_router
+from shared.runtime import Check, Runtime
+from shared.settings import CommonSettings
+from shared.web.app import create_web_app
+from shared.web.sessions import Introspector
+from shared.web.settings import WebSettings
+from shared.web.templating import Pages
+
+HERE = Path(__file__).parent
+
+
+def build_web(
+    common: CommonSettings,
+    runtime: Runtime,
+    desk: Desk,
+    introspector: Introspector,
+    checks: dict[str, Check],
+) -> FastAPI:
+    """`checks` are the service's own, beside the kernel's, for `/readyz`."""
+    settings = WebSettings(
+        site_url=common.site_url, instance=common.instance, extra_hosts=(runtime.settings.listen,)
+    )
+    pages = Pages("Consegne", template_folders=[HERE / "templates"], translations=[HERE / "locales"])
+    metrics = CollectorRegistry()
+    runtime.measure(metrics)
+    app = create_web_app(
+        "notifications",
+        settings=settings,
+        pages=pages,
+        introspector=introspector,
+        checks=runtime.checks() | checks,
+        registry=metrics,
+        openapi_url="/api/notifications/openapi.json",
+        description="What reached whom, and how: classes, states of credentials, deliveries. For staff.",
+    )
+    app.state.desk = desk
+    app.include_router(pages_router)
+    app.include_router(api_router)
+    return app
