@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from shared.web.errors import install_errors
 from shared.web.guard import CatchAllMiddleware, LanguageMiddleware
+from shared.web.reference import add_reference
 from shared.web.security import (
     BodyTooLarge,
     RequestGuardMiddleware,
@@ -51,7 +52,8 @@ def create_web_app(
     """A web front: request protection, errors, languages, static files, probes and metrics.
 
     title: the service's name. checks: what `/readyz` asks, by name. registry: where metrics are kept
-    (a new one when None; found again as `app.state.metrics`). openapi_url: where the API describes itself.
+    (a new one when None; found again as `app.state.metrics`). openapi_url: where the API describes itself,
+    with a page for people beside it.
     """
     app = FastAPI(
         title=title,
@@ -68,6 +70,8 @@ def create_web_app(
     install(app, settings, metrics)
     app.mount("/static", ImmutableStatic(directory=STATIC), name="static")
     _add_probes(app, dict(checks or {}), metrics)
+    if openapi_url is not None:
+        add_reference(app, openapi_url)
     return app
 
 

@@ -1,6 +1,6 @@
 """The component gallery: every macro of shared/web on one page, and routes that misbehave. Used by tests only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -89,19 +89,20 @@ def gallery(
     settings: WebSettings | None = None,
     sessions: FixedSessions | None = None,
     checks: dict[str, Check] | None = None,
+    translations: Sequence[Path] = (),
 ) -> FastAPI:
     """The gallery as an app of its own."""
     chosen = settings or WebSettings(site_url=SITE, instance="galleria", body_limit=10_000,
                                      body_limits={"/galleria/carica": 50_000})  # fmt: skip
     known = sessions or FixedSessions()
-    pages = Pages("Registro", [HERE / "templates"])
+    pages = Pages("Registro", [HERE / "templates"], translations)
     app = create_web_app(
         "gallery",
         settings=chosen,
         pages=pages,
         introspector=known,
         checks=checks,
-        openapi_url="/galleria/api.json",
+        openapi_url="/galleria/api/openapi.json",
     )
 
     @app.get("/galleria")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -24,6 +25,7 @@ PAGES = {
     "conferma": "/galleria/conferma",
     "vuota": "/galleria/vuota",
     "rifiuto": "/galleria/rifiuto",
+    "api": "/galleria/api/",
 }
 
 
@@ -141,6 +143,44 @@ async def test_on_a_phone_a_table_is_still_a_table_to_a_screen_reader(site: str)
         await expect(table.get_by_role("row")).to_have_count(6)
         await expect(table.get_by_role("rowheader", name="Costa, Leonardo")).to_be_visible()
         await expect(table.get_by_role("columnheader", name="Stato")).to_have_count(1)
+
+
+ARABIC = """msgid ""
+msgstr "Content-Type: text/plain; charset=utf-8\\nLanguage: ar\\n"
+
+msgid "Esci"
+msgstr "خروج"
+
+msgid "Vai al contenuto"
+msgstr "انتقل إلى المحتوى"
+
+msgid "Registro elettronico"
+msgstr "السجل الإلكتروني"
+
+msgid "Errore:"
+msgstr "خطأ:"
+
+msgid "Precedente"
+msgstr "السابق"
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_arabic_mirrors_the_page(tmp_path: Path, width: int) -> None:
+    (tmp_path / "ar.po").write_text(ARABIC, "utf-8")
+    port = free_port()
+    settings = WebSettings(site_url=f"http://localhost:{port}", instance="galleria")
+    async with (
+        served(gallery(settings, translations=[tmp_path]), port) as site,
+        browser_page(width=width) as page,
+    ):
+        await page.goto(site + "/galleria?lang=ar")
+        await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        await assert_accessible(page)
+        await screenshot(page, f"classe-{width}-arabo")
+        heading = await page.get_by_role("heading", level=1).bounding_box()
+        assert heading is not None
+        assert heading["x"] + heading["width"] > width * 0.9
 
 
 async def _post_from(page: Page, action: str) -> int:

@@ -12,6 +12,7 @@ from jinja2 import UndefinedError
 
 from shared.web.i18n import Catalogues, from_accept_language
 from shared.web.messages import extract, faulty, missing, update
+from shared.web.reference import describe_type
 from shared.web.statics import STATIC, static_url, vendor_url
 from shared.web.templating import Pages
 from tests.gallery.app import SITE, gallery
@@ -206,3 +207,18 @@ async def test_metrics_count_routes_not_addresses(client: AsyncClient) -> None:
     route = "/galleria/rotta/{name}"
     assert f'custode_http_requests_total{{method="GET",route="{route}",status="500"}} 1.0' in body
     assert "mario-rossi" not in body
+
+
+async def test_the_api_describes_itself_to_people(client: AsyncClient) -> None:
+    assert (await client.get("/galleria/api/openapi.json")).json()["openapi"].startswith("3.")
+    page = (await client.get("/galleria/api/")).text
+    assert "POST /galleria/api/banco" in page
+    assert "body, required" in page
+
+
+def test_types_are_told_in_a_few_words() -> None:
+    assert describe_type({"type": "string", "format": "uuid"}) == "string (uuid)"
+    assert (
+        describe_type({"type": "array", "items": {"$ref": "#/components/schemas/Pupil"}}) == "array of Pupil"
+    )
+    assert describe_type({"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}]}) == '"a" | "b" | null'

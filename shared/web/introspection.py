@@ -1,0 +1,207 @@
+"""Sessions asked of identity over the bus: an unknown token once, then the answer is kept (DESIGN 7).
+
+A request on `identity.sessions.introspect` is `{"token_hash": "<64 hex digits>"}`; the answer is the principal,
+`{"unknown": true}`, or `{"error": …}`. Revocation reaches everyone within 5 seconds: `identity.bell` rings after each
+of identity's commits, and an answer older than the bell is asked for anew before it is used (events, where a service
+reads them, make it forget at once). With identity or the bus down, a kept answer holds to the session's end.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import nats.errors
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.contracts.event import Event, Recorded
+from shared.contracts.identity import PasswordChanged, SessionsRevoked
+from shared.messaging.bus import Bus, BusUnavailable
+from shared.web.sessions import Principal, Role, SessionsUnavailable
+
+INTROSPECT_SUBJECT = "identity.sessions.introspect"
+REFRESH_SECONDS = 60.0
+BELL_SECONDS = 2.0
+"""How fresh an answer must be, once identity has committed something since."""
+UNKNOWN_SECONDS = 30.0
+ASK_TIMEOUT = 2.0
+_PAUSE_AFTER_FAILURE = 3.0
+_MOST = 50_000
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    def encoded(self) -> bytes:
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class Question(_Message):
+    token_hash: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+
+    @classmethod
+    def read(cls, data: bytes) -> "Question | None":
+        """None when it is not one."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError:
+            return None
+
+    @property
+    def hash(self) -> bytes:
+        return bytes.fromhex(self.token_hash)
+
+
+class PrincipalAnswer(_Message):
+    account_id: str
+    person_id: str
+    school: str
+    roles: frozenset[Role]
+    must_change: bool
+    session_expires: datetime
+    language: str
+    session_id: str = Field(repr=False)
+
+
+class Answer(_Message):
+    principal: PrincipalAnswer | None = None
+    unknown: bool | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, principal: Principal | None) -> Self:
+        if principal is None:
+            return cls(unknown=True)
+        return cls(
+            principal=PrincipalAnswer(
+                account_id=principal.account_id,
+                person_id=principal.person_id,
+                school=principal.school,
+                roles=principal.roles,
+                must_change=principal.must_change,
+                session_expires=principal.session_expires,
+                language=principal.language,
+                session_id=principal.session_id,
+            )
+        )
+
+    def read(self) -> Principal | None:
+        """Raises `SessionsUnavailable` when identity could not say."""
+        if self.principal is not None:
+            return Principal(**dict(self.principal))
+        if self.unknown:
+            return None
+        raise SessionsUnavailable
+
+
+@dataclass(slots=True)
+class _Kept:
+    principal: Principal | None
+    asked: float
+
+
+class BusIntrospector:
+    """`shared.web.sessions.Introspector` for the services that are not identity."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Principal | None]] = {}
+        self._rang = 0.0
+        self._failed = float("-inf")
+
+    async def start(self) -> None:
+        """Listen for identity's bell."""
+        await self._bus.subscribe("identity.bell", self._ring)
+
+    async def introspect(self, token_hash: bytes) -> Principal | None:
+        """Raises `SessionsUnavailable` for a token not known here while identity cannot be asked."""
+        kept = self._kept.get(token_hash)
+        if kept is not None and kept.principal is not None and _over(kept.principal):
+            del self._kept[token_hash]
+            kept = None
+        if kept is None:
+            return await self._ask_once(token_hash)
+        age = time.monotonic() - kept.asked
+        if kept.principal is None:
+            return None if age < UNKNOWN_SECONDS else await self._ask_once(token_hash)
+        stale = self._rang > kept.asked and age > BELL_SECONDS
+        if stale and not self._pausing():
+            return await self._ask_again(token_hash, kept.principal)
+        if age > REFRESH_SECONDS and not self._pausing():
+            self._asked(token_hash)
+        return kept.principal
+
+    def forget(self, account_id: str) -> None:
+        """Drop what is kept of this account: its sessions were revoked, or changed."""
+        held = [
+            h for h, kept in self._kept.items() if kept.principal and kept.principal.account_id == account_id
+        ]
+        for token_hash in held:
+            del self._kept[token_hash]
+
+    def heed(self, events: Iterable[Recorded[Event]]) -> None:
+        """Forget what these events of identity put an end to."""
+        for recorded in events:
+            if isinstance(recorded.event, SessionsRevoked | PasswordChanged):
+                self.forget(recorded.event.account)
+
+    async def _ring(self, _: object) -> None:
+        self._rang = time.monotonic()
+
+    def _pausing(self) -> bool:
+        return time.monotonic() - self._failed < _PAUSE_AFTER_FAILURE
+
+    async def _ask_again(self, token_hash: bytes, known: Principal) -> Principal | None:
+        try:
+            return await self._ask_once(token_hash)
+        except SessionsUnavailable:
+            return known
+
+    async def _ask_once(self, token_hash: bytes) -> Principal | None:
+        """However many pages of a browser ask at the same time."""
+        return await asyncio.shield(self._asked(token_hash))
+
+    def _asked(self, token_hash: bytes) -> "asyncio.Task[Principal | None]":
+        task = self._asking.get(token_hash)
+        if task is None:
+            task = self._asking[token_hash] = asyncio.create_task(self._ask(token_hash))
+            task.add_done_callback(lambda done: self._answered(token_hash, done))
+        return task
+
+    def _answered(self, token_hash: bytes, done: "asyncio.Task[Principal | None]") -> None:
+        self._asking.pop(token_hash, None)
+        if not done.cancelled():
+            done.exception()
+
+    async def _ask(self, token_hash: bytes) -> Principal | None:
+        asked = time.monotonic()
+        question = Question(token_hash=token_hash.hex()).encoded()
+        try:
+            reply = await self._bus.client.request(INTROSPECT_SUBJECT, question, timeout=ASK_TIMEOUT)
+            principal = Answer.model_validate_json(reply.data).read()
+        except (
+            BusUnavailable,
+            nats.errors.Error,
+            OSError,
+            TimeoutError,
+            ValidationError,
+            SessionsUnavailable,
+        ):
+            self._failed = time.monotonic()
+            raise SessionsUnavailable from None
+        self._keep(token_hash, _Kept(principal, asked))
+        return principal
+
+    def _keep(self, token_hash: bytes, kept: _Kept) -> None:
+        self._kept[token_hash] = kept
+        self._kept.move_to_end(token_hash)
+        while len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+
+
+def _over(principal: Principal) -> bool:
+    return principal.session_expires <= datetime.now(UTC)
