@@ -22,7 +22,7 @@ MAX_RATIO: Final = 200
 RATIO_FREE: Final = 10 * MIB
 MAX_MEMBERS: Final = 200
 MAX_DIRECTORY: Final = MIB
-MAX_INNER_ZIP: Final = 64 * MIB
+MAX_INNER_ZIP: Final = 32 * MIB
 MAX_DEPTH: Final = 2
 _DAMAGE: Final = (
     zipfile.BadZipFile,
@@ -111,7 +111,7 @@ class Archive:
             yield Member(stream, self._budget, info.compress_size)  # type: ignore[arg-type]
 
     def inner(self, name: str) -> "Archive":
-        """A ZIP inside this one, `MAX_DEPTH` levels in all; read into memory, 64 MB at most."""
+        """A ZIP inside this one, `MAX_DEPTH` levels in all; read into memory, 32 MB at most."""
         if self._depth >= MAX_DEPTH:
             raise Refused("zip_nested")
         if self._infos[name].file_size > MAX_INNER_ZIP:
@@ -119,6 +119,8 @@ class Archive:
         content = io.BytesIO()
         with self.open(name) as member:
             while chunk := member.read(MIB):
+                if not content.tell() and not chunk.startswith(b"PK"):
+                    raise Refused("zip_damaged")
                 content.write(chunk)
         content.seek(0)
         return Archive(content, self._budget, self._depth + 1)

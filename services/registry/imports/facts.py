@@ -8,45 +8,12 @@ that the file leaves empty is None, and the school's policy decides. `school` is
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Literal
 
 from services.registry.imports.problems import Problem
+from shared.contracts.registry import EndReason, EnrolmentKind, Relationship
 
 Format = Literal["oneroster", "secretariat"]
-
-
-class Relationship(StrEnum):
-    """What a guardian is to the pupil."""
-
-    FATHER = "father"
-    MOTHER = "mother"
-    LEGAL_GUARDIAN = "legal_guardian"
-    FOSTER = "foster"
-    GRANDFATHER = "grandfather"
-    GRANDMOTHER = "grandmother"
-    UNCLE = "uncle"
-    AUNT = "aunt"
-    BROTHER = "brother"
-    SISTER = "sister"
-    OTHER = "other"
-
-
-class EnrolmentKind(StrEnum):
-    """Why a pupil is in the class this year (P2, P3)."""
-
-    FIRST_YEAR = "first_year"
-    NEW_TO_SCHOOL = "new_to_school"
-    CONTINUING = "continuing"
-
-
-class EndReason(StrEnum):
-    """Why an enrolment ends (M5)."""
-
-    TRANSFER = "transfer"
-    WITHDRAWAL = "withdrawal"
-    DIPLOMA = "diploma"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +79,7 @@ class GuardianFact:
     family_name: str
     given_name: str
     codice_fiscale: str | None = None
-    relationship: Relationship = Relationship.OTHER
+    relationship: Relationship = Relationship.other
     email: str | None = None
     phone: str | None = None
     language: str | None = None

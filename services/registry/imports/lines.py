@@ -128,4 +128,5 @@ class Lines:
 def _every_other_is_nul(sample: bytes) -> bool:
     """UTF-16 without a mark: Latin text has a NUL in every second byte."""
     half = len(sample) // 2
-    return half >= 4 and max(sample[0::2].count(0), sample[1::2].count(0)) * 10 >= half * 8
+    fewer, more = sorted((sample[0::2].count(0), sample[1::2].count(0)))
+    return half >= 4 and more * 10 >= half * 8 and fewer * 10 <= half * 2

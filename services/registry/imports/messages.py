@@ -127,8 +127,8 @@ PEOPLE: Final[dict[str, tuple[str, str]]] = {
         "The class leads to no school year: the only year of the file was taken.",
     ),
     "year_start_not_end": (
-        "schoolYear non è l'anno in cui la sessione finisce: seguite le date.",
-        "schoolYear is not the year in which the session ends: the dates were followed.",
+        "L'anno in schoolYear non è quello in cui la sessione finisce: valgono le date.",
+        "The year in schoolYear is not the one in which the session ends: the dates were followed.",
     ),
     "no_homeroom": (
         "Nel file non c'è nessuna classe di tipo homeroom: nessuna iscrizione si può leggere.",

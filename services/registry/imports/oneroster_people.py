@@ -8,10 +8,11 @@ from typing import Final
 from services.registry.codes import sex_in
 from services.registry.imports import oneroster_layout as layout
 from services.registry.imports.cells import BadCell, Cells
-from services.registry.imports.facts import GuardianFact, PupilFact, Relationship, Where
+from services.registry.imports.facts import GuardianFact, PupilFact, Where
 from services.registry.imports.oneroster_tables import OpenTable, Tables
 from services.registry.imports.people import read_codice_fiscale
 from services.registry.imports.problems import Problems
+from shared.contracts.registry import Relationship
 
 _ENDED: Final = "tobedeleted"
 _CF: Final = re.compile(r"\{\s*(?:CF|codice[ _]?fiscale)\s*:\s*([^}]*)\}", re.IGNORECASE)
@@ -166,11 +167,11 @@ class People:
         """OneRoster knows parents, not mothers and fathers: sex comes from demographics or the codice fiscale."""
         role = self._roles[user]
         if role == "guardian":
-            return Relationship.LEGAL_GUARDIAN
+            return Relationship.legal_guardian
         sex = self._sexes.get(user) or (sex_in(fiscale) if fiscale else "")
         if role == "parent" and sex in {"female", "male"}:
-            return Relationship.MOTHER if sex == "female" else Relationship.FATHER
-        return Relationship.OTHER
+            return Relationship.mother if sex == "female" else Relationship.father
+        return Relationship.other
 
     def _check_agents(self, user: str) -> None:
         line, agents = self._agents[user]

@@ -74,7 +74,7 @@ class _Secretariat:
                 self._guardian(group, row[GUARDIAN_AT:])
             except BadCell as bad:
                 self.cells.error(bad)
-        if not self.table.rows_read:
+        if not self.table.rows_read and not self.problems.errors:
             self.problems.warning(self.table.file, None, None, "no_rows")
         groups = self.groups.values()
         labels = dict.fromkeys(klass.school_year for klass in self.classes.values())

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from services.registry.imports.cells import Cells
-from services.registry.imports.facts import GuardianFact, Relationship
+from services.registry.imports.facts import GuardianFact
 from services.registry.imports.people import read_codice_fiscale
 from services.registry.imports.secretariat_layout import GUARDIAN_FIELDS, RELATIONSHIPS, merged
+from shared.contracts.registry import Relationship
 
 
 class Guardians:
@@ -73,4 +74,4 @@ class Guardians:
             cells = self._cells
             column = self._headers["ruolo_genitore"]
             cells.problems.warning(cells.file, cells.line, column, "relationship_unknown")
-        return RELATIONSHIPS.get(value, Relationship.OTHER)
+        return RELATIONSHIPS.get(value, Relationship.other)

@@ -6,15 +6,13 @@ from typing import Any, Final, TypeVar
 
 from services.registry.imports.cells import BadCell, Cells
 from services.registry.imports.facts import (
-    EndReason,
     EnrolmentFact,
-    EnrolmentKind,
     GuardianFact,
     PupilFact,
-    Relationship,
 )
 from services.registry.imports.problems import Refused
 from services.registry.imports.table import Layout, is_secret
+from shared.contracts.registry import EndReason, EnrolmentKind, Relationship
 
 T = TypeVar("T")
 F = TypeVar("F", PupilFact, EnrolmentFact, GuardianFact)
@@ -59,28 +57,28 @@ REQUIRED: Final = frozenset(
     }
 )
 KINDS: Final = {
-    "prima": EnrolmentKind.FIRST_YEAR,
-    "nuova": EnrolmentKind.NEW_TO_SCHOOL,
-    "prosegue": EnrolmentKind.CONTINUING,
+    "prima": EnrolmentKind.first_year,
+    "nuova": EnrolmentKind.new_to_the_school,
+    "prosegue": EnrolmentKind.continuing,
 }
 END_REASONS: Final = {
-    "trasferimento": EndReason.TRANSFER,
-    "ritiro": EndReason.WITHDRAWAL,
-    "diploma": EndReason.DIPLOMA,
-    "altro": EndReason.OTHER,
+    "trasferimento": EndReason.transfer,
+    "ritiro": EndReason.withdrawal,
+    "diploma": EndReason.diploma,
+    "altro": EndReason.other,
 }
 RELATIONSHIPS: Final = {
-    "padre": Relationship.FATHER,
-    "madre": Relationship.MOTHER,
-    "tutore": Relationship.LEGAL_GUARDIAN,
-    "affidatario": Relationship.FOSTER,
-    "nonno": Relationship.GRANDFATHER,
-    "nonna": Relationship.GRANDMOTHER,
-    "zio": Relationship.UNCLE,
-    "zia": Relationship.AUNT,
-    "fratello": Relationship.BROTHER,
-    "sorella": Relationship.SISTER,
-    "altro": Relationship.OTHER,
+    "padre": Relationship.father,
+    "madre": Relationship.mother,
+    "tutore": Relationship.legal_guardian,
+    "affidatario": Relationship.foster,
+    "nonno": Relationship.grandfather,
+    "nonna": Relationship.grandmother,
+    "zio": Relationship.uncle,
+    "zia": Relationship.aunt,
+    "fratello": Relationship.brother,
+    "sorella": Relationship.sister,
+    "altro": Relationship.other,
 }
 
 # What two rows of one pupil, or of one guardian, may not contradict: the fact's field and its column.
@@ -119,7 +117,7 @@ def layout_for(mapping: Mapping[str, str] | None) -> Layout:
             raise Refused("mapping_secret")
         aliases[header] = column
     replaced = frozenset(aliases.values())
-    return Layout(COLUMNS, REQUIRED | replaced, aliases=aliases)
+    return Layout(COLUMNS, REQUIRED | replaced, aliases=aliases, renamed=replaced)
 
 
 def listed(cells: Cells, allowed: Mapping[str, T], text: str, column: str) -> T | None:

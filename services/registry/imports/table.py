@@ -31,7 +31,7 @@ _NOT_ALNUM: Final = re.compile(r"[\W_]+")
 class Layout:
     """The columns of one kind of table: `read` in order, `required` of them, `known` but not read, `never` read.
 
-    `aliases` maps other spellings to the names in `read`.
+    `aliases` maps other spellings to the names in `read`; of those in `renamed` only the alias counts.
     """
 
     read: tuple[str, ...]
@@ -39,6 +39,7 @@ class Layout:
     known: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    renamed: frozenset[str] = frozenset()
 
 
 def fold(header: str) -> str:
@@ -139,7 +140,7 @@ class Table:
 
     def _resolve(self, header: Sequence[str], layout: Layout) -> tuple[dict[str, str], list[int]]:
         """For each column to read: its header as written, and its index (that of the empty cell if absent)."""
-        wanted = {fold(name): name for name in layout.read}
+        wanted = {fold(name): name for name in layout.read if name not in layout.renamed}
         wanted |= {fold(alias): name for alias, name in layout.aliases.items()}
         other = {fold(name) for name in layout.known}
         never = {fold(name) for name in layout.never}
