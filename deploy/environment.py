@@ -91,7 +91,7 @@ class Wiring:
 
     def seed_file(self, service: str) -> Path:
         """The service's key to the bus."""
-        given: Path | None = getattr(self.settings, f"{service}_nats_seed_file")
+        given: Path | None = getattr(self.settings, f"{service}_nats_seed_file", None)
         if given is not None:
             return given
         if self.bus is not None:

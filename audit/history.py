@@ -1,0 +1,149 @@
+"""The three histories as an auditor reads them: entries as they were written, merged by cause, then by time.
+
+Nothing personal is opened here: names stay sealed, ids tell the story (DESIGN 3, S5).
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from nats.aio.client import Client
+
+from shared.contracts.entry import parse, parse_seen
+from shared.contracts.event import SERVICES
+from shared.messaging.streams import Stream
+
+_BATCH = 500
+_MAX_BYTES = 1 << 20
+
+
+class BrokenHistory(Exception):
+    """An entry is missing, doubled or out of place: the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of history. `data` holds ids, times and enumerations; personal parts are sealed boxes."""
+
+    service: str
+    position: int
+    raw: bytes
+    envelope: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.envelope["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.envelope["type"]).split(".")[2]
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.envelope["time"])
+
+    @property
+    def school(self) -> str:
+        return str(self.envelope["school"])
+
+    @property
+    def actor(self) -> str:
+        return str(self.envelope["actor"])
+
+    @property
+    def cause(self) -> str | None:
+        return self.envelope.get("causationid")
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        data: Mapping[str, Any] = self.envelope["data"]
+        return data
+
+    @property
+    def seen(self) -> dict[str, int]:
+        return parse_seen(self.envelope.get("seen", ""))
+
+
+class Source(Protocol):
+    """Where a service's entries come from, in the order of their positions."""
+
+    def read(self, service: str) -> AsyncIterator[bytes]: ...
+
+
+class StreamSource:
+    """The streams on the bus, read with the auditor's own account."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def read(self, service: str) -> AsyncIterator[bytes]:
+        stream = Stream(service.upper(), foreign=True)
+        position = 0
+        while messages := await stream.fetch(self._client, position, _BATCH, _MAX_BYTES):
+            for message in messages:
+                yield message.data
+            position = messages[-1].sequence
+
+
+class BundleSource:
+    """A folder that `custode audit export` wrote: a file a service, an entry a line. Needs nothing that runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def read(self, service: str) -> AsyncIterator[bytes]:
+        for line in _lines(self._folder / f"{service}.jsonl"):
+            yield line
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for line in file:
+            yield line.rstrip(b"\n")
+
+
+async def checked(source: Source, service: str) -> AsyncIterator[Entry]:
+    """The entries of one service; `BrokenHistory` where a position does not follow on or is not its own."""
+    expected = 1
+    async for raw in source.read(service):
+        envelope = parse(raw)
+        if envelope.get("source") != f"/{service}" or envelope.get("sequence") != str(expected):
+            raise BrokenHistory(f"{service}: position {expected} holds {envelope.get('sequence')}")
+        yield Entry(service, expected, raw, envelope)
+        expected += 1
+
+
+async def merged(source: Source, until: datetime | None = None) -> AsyncIterator[Entry]:
+    """All three histories as one: never an event before one that its writer had seen, else by time.
+
+    Memory is constant: one entry a service. With `until`, the history as it stood at that moment.
+    """
+    histories = {service: checked(source, service) for service in SERVICES}
+    waiting: dict[str, Entry] = {}
+    passed = dict.fromkeys(SERVICES, 0)
+
+    async def advance(service: str) -> None:
+        entry = await anext(histories[service], None)
+        if entry is None or (until is not None and entry.time > until):
+            waiting.pop(service, None)
+        else:
+            waiting[service] = entry
+
+    for service in SERVICES:
+        await advance(service)
+    while waiting:
+        ready = [
+            entry
+            for entry in waiting.values()
+            if all(
+                passed[other] >= position or other not in waiting for other, position in entry.seen.items()
+            )
+        ]
+        if not ready:
+            raise BrokenHistory("the histories wait for each other: one of them is not complete")
+        entry = min(ready, key=lambda e: (e.time, SERVICES.index(e.service)))
+        yield entry
+        passed[entry.service] = entry.position
+        await advance(entry.service)

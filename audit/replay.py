@@ -1,0 +1,67 @@
+"""The story of one credential: every event that concerns it, and every event that caused one of these."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+
+from audit.history import Entry, Source, merged
+
+_NAMES_A_HOLDER = ("account", "holder", "student", "guardian", "credential", "delivery")
+_LEADS_ON = {"account", "holder", "credential", "delivery"}
+
+
+class NothingFound(Exception):
+    def __init__(self) -> None:
+        super().__init__("no event concerns this id: look it up on the desk's page, or with `--school`")
+
+
+async def story(source: Source, start: str, until: datetime | None = None) -> list[Entry]:
+    """The entries about `start` (an account, holder, credential or delivery id), in causal order.
+
+    Ids lead on: from a holder to the account, from the account to its credentials and deliveries. What caused an
+    entry belongs to the story too, back to its first cause.
+    """
+    wanted = {start}
+    chosen: dict[str, Entry] = {}
+    others: dict[str, Entry] = {}
+    order: list[Entry] = []
+    async for entry in merged(source, until):
+        order.append(entry)
+        ids = _ids(entry)
+        if wanted & set(ids.values()):
+            chosen[entry.id] = entry
+            wanted |= {value for name, value in ids.items() if name in _LEADS_ON}
+        else:
+            others[entry.id] = entry
+    if not chosen:
+        raise NothingFound
+    # What came before the id that led to it was known, and the causes of all that.
+    for entry in others.values():
+        if wanted & {v for n, v in _ids(entry).items() if n in _LEADS_ON}:
+            chosen[entry.id] = entry
+    for entry in list(chosen.values()):
+        cause = entry.cause
+        while cause is not None and cause not in chosen and cause in others:
+            chosen[cause] = others[cause]
+            cause = others[cause].cause
+    return [entry for entry in order if entry.id in chosen]
+
+
+async def of_school(source: Source, school: str, until: datetime | None = None) -> AsyncIterator[Entry]:
+    """A school's whole history; `BrokenHistory` where its own numbering shows a gap is the verifier's matter."""
+    async for entry in merged(source, until):
+        if entry.school == school:
+            yield entry
+
+
+def _ids(entry: Entry) -> Mapping[str, str]:
+    return {
+        name: value for name in _NAMES_A_HOLDER if isinstance(value := entry.data.get(name), str) and value
+    }
+
+
+def causes(entries: Iterable[Entry]) -> dict[str, str]:
+    """For each entry's id, the place of what caused it: `registry:12`."""
+    places = {entry.id: f"{entry.service}:{entry.position}" for entry in entries}
+    return {
+        entry.id: places.get(entry.cause, "an earlier event") for entry in entries if entry.cause is not None
+    }
