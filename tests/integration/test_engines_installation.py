@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import nats
 import pytest
 
 from deploy.engines import EngineError, temporary_folder
@@ -152,8 +153,24 @@ async def test_given_servers_take_the_place_of_the_embedded_ones(folder: Path) -
                 assert "CUSTODE_KEYRING_MIGRATION_URL" not in told
 
 
+async def handed_in(admitted: dict[str, str]) -> dict[str, object]:
+    """Hand in a command with what `custode bus admit` told, as a school's system would."""
+    client = await nats.connect(
+        admitted["url"],
+        nkeys_seed=admitted["seed_file"],
+        inbox_prefix=admitted["inbox_prefix"].encode(),
+        allow_reconnect=False,
+    )
+    answer = await client.request(admitted["subject"], b"{}", timeout=5)
+    await client.close()
+    told: dict[str, object] = json.loads(answer.data)
+    return told
+
+
 def test_up_status_down_and_clean(folder: Path) -> None:
     assert command(folder, "status").returncode == 3
+    assert command(folder, "bus", "admit", "MIIS00100A").returncode == 3
+    assert command(folder, "bus", "admit", "MI-1").returncode == 2
     assert command(folder, "down").returncode == 3
     argv = [sys.executable, "-c", ENGINES_ONLY, "up"]
     with subprocess.Popen(
@@ -166,6 +183,8 @@ def test_up_status_down_and_clean(folder: Path) -> None:
         told = json.loads(status.stdout)
         assert (told["site"], told["state"], told["ready"]) == (site, "running", True)
         assert {part["name"] for part in told["parts"]} == {"postgres", "nats", "caddy"}
+        admitted = json.loads(command(folder, "bus", "admit", "miis00100a", "--json").stdout)
+        assert asyncio.run(handed_in(admitted))["stream"] == "INGRESS"
         again = command(folder, "up")
         assert (again.returncode, str(up.pid) in again.stderr) == (1, True)
         assert command(folder, "down").returncode == 0
