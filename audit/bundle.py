@@ -14,8 +14,7 @@ MANIFEST = "manifest.json"
 
 
 async def export(source: Source, folder: Path) -> Mapping[str, Any]:
-    """Write the bundle into a new folder; returns its manifest: per service, count and SHA-256 of the file."""
-    folder.mkdir(parents=True)
+    """Write the bundle into an empty folder; returns its manifest: per service, count and SHA-256 of the file."""
     services = {}
     for service in SERVICES:
         digest = hashlib.sha256()

@@ -65,8 +65,10 @@ def replay(
 @audit.command()
 def export(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
     """Write the three histories to files that can be replayed and verified offline, years later."""
-    if folder.exists():
-        fail(f"{folder} exists already: choose a new folder")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as refused:
+        fail(f"{folder}: {refused.strerror}; choose a new folder")
     manifest = _with_source(None, lambda source: bundle.export(source, folder))
     for service, told in manifest["services"].items():
         note(f"{service:>14}  {told['entries']} entries  sha256 {told['sha256'][:16]}…")
