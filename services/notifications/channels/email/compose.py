@@ -154,9 +154,9 @@ def compose(mail: CredentialMail) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     # Exchange sends holiday notices in spite of Auto-Submitted; a bounce still comes back.
     message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    message["Content-Language"] = said.language
     plain = _environment().get_template("credentials.txt.j2").render(view)
     html = _environment().get_template("credentials.html.j2").render(view)
     message.set_content(plain, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = said.language  # last: setting a content removes it
     return message
