@@ -38,6 +38,9 @@ lock:  ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 
+vendor: setup  ## the web libraries anew from npm (needs npm)
+	$(BIN)/python -m deploy.vendor
+
 clean:  ## forget the demo and everything built
 	@[ ! -x $(BIN)/custode ] || $(BIN)/custode clean
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
