@@ -70,8 +70,7 @@ def decide(state: Guardian, command: Command) -> Sequence[Event]:
     if known is not None and (said.source, said.external_id) not in state.identifiers:
         events.append(_identified(command.guardian, said))
     if known is not None and now != known:
-        details = Personal(person=command.guardian, value=now)
-        events.append(GuardianDetailsCorrected(guardian=command.guardian, details=details))
+        events.append(_corrected(command.guardian, now))
     before = state.children.get(command.student)
     return events + (_linked(command, now) if before is None else _changed(command, before))
 
@@ -129,6 +128,10 @@ def _changed(command: LinkChild, before: Guardianship) -> list[Event]:
             justifies_online=now.justifies_online,
         )
     ]
+
+
+def _corrected(guardian: str, details: GuardianDetails) -> GuardianDetailsCorrected:
+    return GuardianDetailsCorrected(guardian=guardian, details=Personal(person=guardian, value=details))
 
 
 def _identified(guardian: str, said: GuardianDetails) -> PersonIdentified:

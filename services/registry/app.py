@@ -1,0 +1,39 @@
+"""The composition root of the registry: the only place that knows every part. `python -m services.registry.app`."""
+
+import asyncio
+
+import structlog
+
+from services.registry.operations import HERE, Registry
+from services.registry.policies import follow_identity
+from services.registry.projections import project
+from services.registry.settings import RegistrySettings
+from services.registry.web import build_web
+from shared.logging import configure_logging
+from shared.runtime import open_runtime
+from shared.settings import CommonSettings
+from shared.web.introspection import BusIntrospector
+
+log = structlog.get_logger()
+
+
+async def run(common: CommonSettings, settings: RegistrySettings) -> None:
+    """Serves until SIGINT or SIGTERM. Starts, and works as far as it can, without the bus and the other services."""
+    async with open_runtime("registry", common, settings, project, HERE / "migrations") as runtime:
+        registry = Registry(runtime)
+        sessions = BusIntrospector(runtime.bus)
+        await sessions.start()
+        await runtime.read("identity", follow_identity(sessions))
+        runtime.take_commands(registry.commands.handle)
+        log.info("service.starts", service="registry", listen=settings.listen)
+        await runtime.serve(build_web(registry, sessions))
+
+
+def main() -> None:
+    common = CommonSettings()
+    configure_logging("registry", common.environment, common.log_format)
+    asyncio.run(run(common, RegistrySettings()))
+
+
+if __name__ == "__main__":
+    main()

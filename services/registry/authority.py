@@ -1,0 +1,66 @@
+"""Who may speak for which school: one of its systems with an API key, or its secretary signed in."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from services.registry.operations import Registry
+from shared.web.errors import Problem
+from shared.web.i18n import N_
+from shared.web.sessions import require
+
+_STAFF = require("secretary", "principal")
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """`school` is the only one that they may speak for; `actor` is what their deeds are signed with."""
+
+    school: str
+    actor: str
+
+
+def registry_of(request: Request) -> Registry:
+    registry: Registry = request.app.state.registry_service
+    return registry
+
+
+async def speaker(request: Request) -> Speaker:
+    """From `Authorization: Bearer <api key>`, else from the session; 401 or 403 as problems."""
+    header = request.headers.get("authorization")
+    if header is None:
+        principal = await _STAFF(request)
+        return Speaker(principal.school, principal.account_id)
+    scheme, _, secret = header.partition(" ")
+    key = await registry_of(request).api_keys.find(secret.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise Problem(
+            401,
+            "api-key-unknown",
+            N_("Chiave non riconosciuta"),
+            N_("La chiave manca, è sbagliata o è stata revocata: la segreteria può farne una nuova."),
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return Speaker(key.school, key.actor)
+
+
+Speaking = Annotated[Speaker, Depends(speaker)]
+
+
+async def must_speak_for(registry: Registry, who: Speaker, school: str) -> None:
+    """404 for a school that is not registered, 403 for another school than the speaker's."""
+    if await registry.queries.school(school) is None:
+        raise Problem(
+            404,
+            "school-unknown",
+            N_("Scuola non registrata"),
+            N_("Nessuna scuola con questo codice meccanografico è registrata qui."),
+        )
+    if school != who.school:
+        raise Problem(
+            403,
+            "school-foreign",
+            N_("Scuola di altri"),
+            N_("Questa chiave, o questo profilo, vale per un’altra scuola."),
+        )

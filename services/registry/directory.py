@@ -1,0 +1,179 @@
+"""Who is who at one school: looked up for a whole batch at once, with what the batch itself has added.
+
+A person is matched by (source, external id), then by codice fiscale; never by e-mail, which two parents may share
+(IMPORTS.md, M2). Anything weaker is only ever proposed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from services.registry.domain.people import name_key
+from services.registry.imports.facts import ClassFact, EnrolmentFact, GuardianFact, PupilFact
+from shared.contracts.registry import PersonKind
+from shared.database import Pool
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`person` is None of somebody new. `disagree`: the id is one person's, the codice fiscale another's."""
+
+    person: str | None
+    disagree: bool = False
+
+
+class Directory:
+    """`look_up` before a batch; then `match` and `remember` without I/O."""
+
+    def __init__(self, pool: Pool, school: str) -> None:
+        self._pool = pool
+        self._school = school
+        self._ids: dict[tuple[PersonKind, str, str], str] = {}
+        self._codes: dict[tuple[PersonKind, str], str] = {}
+        self._namesakes: dict[tuple[str, date], list[str]] = {}
+        self._guardians_of: dict[str, set[str]] = {}
+
+    async def look_up(self, facts: Sequence[EnrolmentFact]) -> None:
+        pupils = [fact.pupil for fact in facts]
+        guardians = [guardian for fact in facts for guardian in fact.guardians]
+        await self._look_up_ids([*_ids(PersonKind.pupil, pupils), *_ids(PersonKind.guardian, guardians)])
+        codes = (_codes(pupils), _codes(guardians))
+        for row in await self._pool.fetch(SQL("people_by_codice_fiscale"), self._school, *codes):
+            self._codes[PersonKind(row["kind"]), row["codice_fiscale"]] = row["person"]
+        await self._look_up_names(pupils)
+        known = [p for fact in facts if (p := self.match(PersonKind.pupil, fact.pupil).person) is not None]
+        for row in await self._pool.fetch(SQL("guardians_of"), known):
+            self._guardians_of.setdefault(row["student"], set()).add(row["guardian"])
+
+    async def look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
+        """Of people of whom no more than (source, external id) is said."""
+        await self._look_up_ids([(kind, *one) for one in ids])
+
+    def by_id(self, kind: PersonKind, source: str, external_id: str) -> str | None:
+        return self._ids.get((kind, source, external_id))
+
+    def match(self, kind: PersonKind, fact: PupilFact | GuardianFact) -> Match:
+        by_id = self.by_id(kind, fact.source, fact.external_id)
+        code = fact.codice_fiscale
+        by_code = None if code is None else self._codes.get((kind, code))
+        if by_id is not None and by_code is not None and by_id != by_code:
+            return Match(by_id, disagree=True)
+        return Match(by_id or by_code)
+
+    def namesakes(self, fact: PupilFact) -> Sequence[str]:
+        """Pupils of the same name, born on the same day."""
+        if fact.birth_date is None:
+            return ()
+        return self._namesakes.get((name_key(fact.family_name, fact.given_name), fact.birth_date), ())
+
+    def guardians_of(self, student: str) -> frozenset[str]:
+        return frozenset(self._guardians_of.get(student, ()))
+
+    def remember(self, kind: PersonKind, fact: PupilFact | GuardianFact, person: str) -> None:
+        self._ids[kind, fact.source, fact.external_id] = person
+        if fact.codice_fiscale is not None:
+            self._codes.setdefault((kind, fact.codice_fiscale), person)
+
+    def remember_guardian(self, student: str, guardian: str) -> None:
+        self._guardians_of.setdefault(student, set()).add(guardian)
+
+    async def _look_up_ids(self, ids: Sequence[tuple[PersonKind, str, str]]) -> None:
+        wanted = [*{key for key in ids if key not in self._ids}]
+        columns = [[key[n] for key in wanted] for n in range(3)]
+        for row in await self._pool.fetch(SQL("identified_people"), self._school, *columns):
+            self._ids[PersonKind(row["kind"]), row["source"], row["external_id"]] = row["person"]
+
+    async def _look_up_names(self, pupils: Sequence[PupilFact]) -> None:
+        new = [p for p in pupils if self.match(PersonKind.pupil, p).person is None]
+        wanted = {(name_key(p.family_name, p.given_name), p.birth_date) for p in new if p.birth_date}
+        if not wanted:
+            return
+        keys, dates = [k for k, _ in wanted], [d for _, d in wanted]
+        for row in await self._pool.fetch(SQL("namesakes"), self._school, keys, dates):
+            found = self._namesakes.setdefault((row["name_key"], row["birth_date"]), [])
+            if row["student"] not in found:
+                found.append(row["student"])
+
+
+def _ids(
+    kind: PersonKind, people: Iterable[PupilFact | GuardianFact]
+) -> Iterable[tuple[PersonKind, str, str]]:
+    return ((kind, person.source, person.external_id) for person in people)
+
+
+def _codes(people: Iterable[PupilFact | GuardianFact]) -> list[str]:
+    return [*{person.codice_fiscale for person in people if person.codice_fiscale is not None}]
+
+
+@dataclass(slots=True)
+class _Class:
+    class_id: str
+    door: tuple[int | None, str | None]
+    curriculum: str | None
+    sources: set[str]
+
+
+class ClassBook:
+    """The classes of a school's years, by what each system calls them, and by what stands on their door."""
+
+    def __init__(self, pool: Pool, school: str) -> None:
+        self._pool = pool
+        self._school = school
+        self._years: set[str] = set()
+        self._ids: dict[tuple[str, str, str], str] = {}
+        self._classes: dict[str, dict[str, _Class]] = {}
+
+    async def load(self, years: Iterable[str]) -> None:
+        missing = [year for year in set(years) if year not in self._years]
+        if not missing:
+            return
+        self._years.update(missing)
+        for row in await self._pool.fetch(SQL("classes_of_years"), self._school, missing):
+            door = (row["grade"], _section(row["section"]))
+            known = self._classes.setdefault(row["year"], {}).setdefault(
+                row["class_id"], _Class(row["class_id"], door, row["curriculum"], set())
+            )
+            if row["source"] is not None:
+                known.sources.add(row["source"])
+                self._ids[row["year"], row["source"], row["external_id"]] = row["class_id"]
+
+    def by_id(self, year: str, source: str, external_id: str) -> str | None:
+        return self._ids.get((year, source, external_id))
+
+    def candidates(self, fact: ClassFact, source: str) -> Sequence[str]:
+        """Classes with this grade and section on their door that `source` has not named otherwise."""
+        return [known.class_id for known in self._like(fact, source)]
+
+    def by_door(self, fact: ClassFact, source: str) -> str | None:
+        """The one class that it can only be: same door, and a curriculum that does not speak against it."""
+        found = self._like(fact, source)
+        exact = [known for known in found if _folded(known.curriculum) == _folded(fact.curriculum)]
+        vague = [known for known in found if known.curriculum is None or fact.curriculum is None]
+        chosen = exact or vague
+        return chosen[0].class_id if len(chosen) == 1 else None
+
+    def remember(self, fact: ClassFact, source: str, class_id: str) -> None:
+        self._ids[fact.school_year, source, fact.external_id] = class_id
+        door = (fact.grade, _section(fact.section))
+        known = self._classes.setdefault(fact.school_year, {}).setdefault(
+            class_id, _Class(class_id, door, fact.curriculum, set())
+        )
+        known.sources.add(source)
+
+    def _like(self, fact: ClassFact, source: str) -> list[_Class]:
+        door = (fact.grade, _section(fact.section))
+        if None in door:
+            return []
+        known = self._classes.get(fact.school_year, {}).values()
+        return [each for each in known if each.door == door and source not in each.sources]
+
+
+def _section(section: str | None) -> str | None:
+    return section.casefold() if section else None
+
+
+def _folded(curriculum: str | None) -> str:
+    return (curriculum or "").casefold()

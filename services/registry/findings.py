@@ -1,0 +1,119 @@
+"""What the registry finds out about a row when it decides: the catalogue, Italian first. Nobody's data is in it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Severity = Literal["error", "warning"]
+
+ERRORS: Final[Mapping[str, tuple[str, str]]] = {
+    "school_unknown": (
+        "La scuola {school} non è registrata: registrarla con «custode school add», poi ripetere.",
+        "The school {school} is not registered: register it with 'custode school add', then repeat.",
+    ),
+    "school_foreign": (
+        "Il file parla anche della scuola {school}, per la quale chi importa non è autorizzato.",
+        "The file also speaks of the school {school}, for which the importer has no authority.",
+    ),
+    "class_unknown": (
+        "La classe dell’iscrizione non è nel file.",
+        "The enrolment's class is not in the file.",
+    ),
+    "another_person": (
+        "Questo codice apparteneva a un’altra persona, con altro nome e altri dati: la riga resta fuori.",
+        "This id was another person's, with another name and other data: the row stays out.",
+    ),
+    "identifiers_disagree": (
+        "Il codice è di una persona già nota, il codice fiscale di un’altra: da chiarire allo sportello.",
+        "The id is one known person's, the codice fiscale another's: to be settled at the desk.",
+    ),
+    "year_is_past": (
+        "L’alunno è già iscritto a un anno scolastico successivo.",
+        "The pupil is enrolled in a later school year already.",
+    ),
+    "dates_reversed": (
+        "L’anno scolastico termina prima di iniziare.",
+        "The school year ends before it starts.",
+    ),
+    "not_enrolled": (
+        "L’alunno non è iscritto a quell’anno scolastico.",
+        "The pupil is not enrolled in that school year.",
+    ),
+    "erased": (
+        "I dati di questa persona sono stati cancellati su sua richiesta.",
+        "This person's data was erased at their request.",
+    ),
+}
+
+WARNINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "address_differs": (
+        "L’indirizzo e-mail differisce da quello dell’iscrizione, che resta valido: si corregge allo sportello.",
+        "The e-mail address differs from the one given at enrolment, which stays: correct it at the desk.",
+    ),
+    "pupil_differs": (
+        "Un altro programma della scuola descrive l’alunno diversamente: restano i dati di chi lo ha iscritto.",
+        "Another of the school's systems describes the pupil otherwise: the enrolling system's data stays.",
+    ),
+    "guardian_differs": (
+        "Un altro programma della scuola descrive il genitore diversamente: restano i dati già noti.",
+        "Another of the school's systems describes the guardian otherwise: what is known stays.",
+    ),
+    "pupil_maybe_known": (
+        "C’è già un alunno con lo stesso nome e la stessa data di nascita: iscritto a parte, da confrontare allo "
+        "sportello. Con il codice fiscale sarebbe riconosciuto.",
+        "There is a pupil of the same name and birth date: enrolled apart, to be compared at the desk. A codice "
+        "fiscale would tell.",
+    ),
+    "guardian_maybe_known": (
+        "L’alunno ha già un genitore con questo nome: non aggiunto, da confrontare allo sportello. Con il codice "
+        "fiscale sarebbe riconosciuto.",
+        "The pupil already has a guardian of this name: not added, to be compared at the desk. A codice fiscale "
+        "would tell.",
+    ),
+    "guardian_twice": (
+        "Lo stesso genitore compare due volte per questo alunno: vale la prima.",
+        "The same guardian is there twice for this pupil: the first counts.",
+    ),
+    "already_over": (
+        "L’iscrizione è già terminata e l’alunno non risultava iscritto: lasciata fuori.",
+        "The enrolment is over and the pupil was not enrolled: left out.",
+    ),
+    "ending_unknown": (
+        "Il file termina qualcosa che qui non risulta: nessun effetto.",
+        "The file ends something that is not known here: no effect.",
+    ),
+    "guardian_ending": (
+        "Un’importazione non scollega un genitore: si fa allo sportello.",
+        "An import does not unlink a guardian: that is done at the desk.",
+    ),
+    "class_ending": (
+        "Il file elimina una classe: gli alunni restano iscritti finché non lo dicono le loro righe.",
+        "The file removes a class: its pupils stay enrolled until rows of their own say otherwise.",
+    ),
+    "missing_from_bulk": (
+        "{count} alunni iscritti non compaiono più in questo file, che si dice completo: restano iscritti.",
+        "{count} enrolled pupils are not in this file, which calls itself complete: they stay enrolled.",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """`field` is ours (`pupil`, `guardian.email`); `index` the guardian's place in the enrolment."""
+
+    code: str
+    field: str | None = None
+    index: int | None = None
+    params: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def severity(self) -> Severity:
+        return "error" if self.code in ERRORS else "warning"
+
+    def text(self, language: Literal["it", "en"]) -> str:
+        italian, english = ERRORS.get(self.code) or WARNINGS[self.code]
+        return (italian if language == "it" else english).format_map(self.params)
+
+    @property
+    def message(self) -> dict[str, str]:
+        return {"it": self.text("it"), "en": self.text("en")}

@@ -1,0 +1,93 @@
+"""The guardians of one enrolment: who they are, and what it takes to link them."""
+
+from services.registry.directory import Directory
+from services.registry.domain.guardian import GUARDIAN, LinkChild, address_differs, not_followed
+from services.registry.domain.people import name_key
+from services.registry.domain.school import SCHOOL
+from services.registry.findings import Finding
+from services.registry.imports.facts import EnrolmentFact, GuardianFact
+from services.registry.steps import Planned, Proposal, Step, Steps
+from services.registry.translation import guardian_details
+from shared.contracts.policy import Justification
+from shared.contracts.registry import PersonKind
+from shared.eventstore.commands import Workspace
+from shared.ids import new_id
+
+
+class GuardianPlanner:
+    def __init__(self, school: str, directory: Directory, workspace: Workspace, steps: Steps) -> None:
+        self._school = school
+        self._directory = directory
+        self._workspace = workspace
+        self._steps = steps
+
+    def plan(self, fact: EnrolmentFact, student: str, planned: Planned) -> list[tuple[Step, GuardianFact]]:
+        """A step for each guardian who can be linked; findings about the others."""
+        found: list[tuple[Step, GuardianFact]] = []
+        for index, said in enumerate(fact.guardians):
+            match = self._directory.match(PersonKind.guardian, said)
+            if any(_same(said, other) or match.person == step.id for step, other in found):
+                planned.findings.append(Finding("guardian_twice", "guardian", index))
+                continue
+            if match.disagree:
+                planned.findings.append(Finding("identifiers_disagree", "guardian.codice_fiscale", index))
+                continue
+            if match.person is None and self._maybe_known(student, said, index, planned):
+                continue
+            step = self._step(fact, student, said, match.person)
+            if self._steps.possible(step, planned, "guardian", index):
+                found.append((step, said))
+                self._compare(step, said, index, planned)
+        return found
+
+    def _step(self, fact: EnrolmentFact, student: str, said: GuardianFact, person: str | None) -> Step:
+        policy = self._workspace.state(SCHOOL, self._school).policy
+        guardian = person or new_id()
+        link = LinkChild(
+            guardian=guardian,
+            student=student,
+            year=fact.school_year,
+            relationship=said.relationship,
+            data_access=said.data_access,
+            justifies_online=said.justifies_online,
+            usually_justifies=policy is not None and policy.justification is Justification.by_default,
+            details=guardian_details(said),
+        )
+        return Step(GUARDIAN, guardian, (link,), new=person is None)
+
+    def _compare(self, step: Step, said: GuardianFact, index: int, planned: Planned) -> None:
+        if step.new:
+            planned.newcomers.add(step.id)
+            return
+        known, details = self._workspace.state(GUARDIAN, step.id).details, guardian_details(said)
+        if known is None:
+            return
+        if address_differs(known, details):
+            planned.findings.append(Finding("address_differs", "guardian.email", index))
+        if not_followed(known, details):
+            planned.findings.append(Finding("guardian_differs", "guardian", index))
+
+    def _maybe_known(self, student: str, said: GuardianFact, index: int, planned: Planned) -> bool:
+        """A guardian of this very pupil has the same name, and this system never spoke of them.
+
+        A second account for the same parent would be worse than a wait: the guardian is proposed, not added.
+        """
+        key = name_key(said.family_name, said.given_name)
+        for guardian in sorted(self._directory.guardians_of(student)):
+            state = self._workspace.state(GUARDIAN, guardian)
+            known = state.details
+            if known is None or any(source == said.source for source, _ in state.identifiers):
+                continue
+            if name_key(known.family_name, known.given_name) == key:
+                planned.findings.append(Finding("guardian_maybe_known", "guardian", index))
+                planned.proposals.append(
+                    Proposal(PersonKind.guardian, guardian, said.source, said.external_id, "same_name")
+                )
+                return True
+        return False
+
+
+def _same(one: GuardianFact, other: GuardianFact) -> bool:
+    if one.external_id == other.external_id:
+        return True
+    return one.codice_fiscale is not None and one.codice_fiscale == other.codice_fiscale

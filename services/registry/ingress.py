@@ -1,0 +1,71 @@
+"""Commands that school systems publish on the bus (S3): each is carried out, repeated harmlessly, or quarantined."""
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+from pydantic import ValidationError
+
+from services.registry.enrolments import Enrolments, KeyReused, NotEntered, SchoolUnknown, Wanted
+from services.registry.requests import CommandEnvelope, EnrolmentRequest
+from shared.contracts.event import Context
+from shared.eventstore.units import IdempotencyKey
+from shared.ids import new_id
+from shared.messaging.ingress import Incoming, Poison
+from shared.web.errors import field_errors
+
+_SHOWN_FIELDS = 5
+
+
+class Commands:
+    def __init__(self, enrolments: Enrolments) -> None:
+        self._enrolments = enrolments
+
+    async def handle(self, batch: Sequence[Incoming]) -> Sequence[Poison | None]:
+        """For `runtime.take_commands`. A fault of ours is raised: then the queue delivers again."""
+        return await asyncio.gather(*(self._one(incoming) for incoming in batch))
+
+    async def _one(self, incoming: Incoming) -> Poison | None:
+        read = read_command(incoming)
+        if isinstance(read, Poison):
+            return read
+        message_id, request = read
+        key = IdempotencyKey(f"ingress/{incoming.school}", message_id, request.fingerprint())
+        context = Context(actor=f"system:bus:{incoming.school}", correlation=new_id())
+        answer = await self._enrolments.enter(Wanted(request, context, key))
+        match answer:
+            case SchoolUnknown():
+                return Poison("the school is not registered here", message_id)
+            case KeyReused():
+                return Poison("this id was used before, for another enrolment", message_id)
+            case NotEntered(findings):
+                return Poison("; ".join(finding.text("en") for finding in findings), message_id)
+        return None
+
+
+def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest] | Poison:
+    """The message's id and its enrolment, or why it cannot be carried out."""
+    try:
+        payload = orjson.loads(incoming.payload)
+    except orjson.JSONDecodeError:
+        return Poison("not JSON")
+    message_id = payload.get("id") if isinstance(payload, dict) else None
+    known_id = message_id if isinstance(message_id, str) and 0 < len(message_id) <= 200 else None
+    try:
+        envelope = CommandEnvelope.model_validate(payload)
+        data = {"school": incoming.school, "source": envelope.source, **envelope.data}
+        request = EnrolmentRequest.model_validate(data)
+    except ValidationError as wrong:
+        return Poison(_reasons(wrong), known_id)
+    if request.school != incoming.school:
+        return Poison("the enrolment is for another school than the publisher's", known_id)
+    if request.source != envelope.source:
+        return Poison("the enrolment names another source than the message", known_id)
+    return envelope.id, request
+
+
+def _reasons(wrong: ValidationError) -> str:
+    """Where and why, never what: pointers of the published names and pydantic's kinds of error."""
+    found = field_errors(wrong.errors(include_input=False, include_url=False))
+    shown = "; ".join(f"{error['pointer']} {error['code']}" for error in found[:_SHOWN_FIELDS])
+    return f"invalid: {shown}"

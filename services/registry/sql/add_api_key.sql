@@ -1,0 +1,3 @@
+insert into private.api_keys (id, school, name, key_hash, created_by) values ($1, $2, $3, $4, $5)
+on conflict (school, name) do nothing
+returning id

@@ -1,0 +1,11 @@
+-- A guardian's children, each with the class of their latest year.
+select s.student, s.family_name, s.given_name, g.relationship, g.data_access,
+       last.year, last.title, (last.ended and coalesce(last.ended_on <= $3, true)) as ended
+from projections.guardianships_v1 g
+join projections.students_v1 s using (student)
+left join lateral (
+    select e.year, c.title, e.ended, e.ended_on
+    from projections.enrolments_v1 e join projections.classes_v1 c using (class_id)
+    where e.student = g.student order by e.year desc limit 1
+) last on true
+where g.guardian = $2 and g.school = $1

@@ -1,0 +1,1 @@
+select exists (select from projections.schools_v1 where customer_id = $2 and school <> $1)

@@ -1,0 +1,1 @@
+update events.quarantine set reason = $2 where id = $1

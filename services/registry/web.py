@@ -1,0 +1,44 @@
+"""The web front of the registry: the signed-in home and the JSON API."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.registry.api import router as api_router
+from services.registry.operations import Registry
+from services.registry.pages import router as pages_router
+from shared.web.app import create_web_app
+from shared.web.sessions import Introspector
+from shared.web.settings import WebSettings
+from shared.web.templating import Pages
+
+HERE = Path(__file__).parent
+_MB = 1024 * 1024
+UPLOAD_LIMIT = 64 * _MB
+
+
+def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
+    runtime = registry.runtime
+    settings = WebSettings(
+        site_url=runtime.common.site_url,
+        instance=runtime.common.instance,
+        extra_hosts=(runtime.settings.listen,),
+        body_limits={"/api/registry/imports": UPLOAD_LIMIT},
+    )
+    metrics = CollectorRegistry()
+    runtime.measure(metrics)
+    app = create_web_app(
+        "registry",
+        settings=settings,
+        pages=Pages("Registro", template_folders=[HERE / "templates"], translations=[HERE / "locales"]),
+        introspector=introspector,
+        checks=runtime.checks(),
+        registry=metrics,
+        openapi_url="/api/registry/openapi.json",
+        description="Who belongs to the school: enrolments, classes, imports.",
+    )
+    app.state.registry_service = registry
+    app.include_router(api_router)
+    app.include_router(pages_router)
+    return app
