@@ -438,6 +438,20 @@ def test_a_delta_may_name_only_ids() -> None:
     ]
 
 
+def test_a_deletion_of_a_pupil_may_give_nothing_but_the_id() -> None:
+    bare = {"sourcedId": "p1", "status": "tobedeleted"}
+    parsed = read({"users": [bare, *TABLES["users"][1:]]}, "delta")
+    assert problems(parsed) == []
+    assert parsed.enrolments == ()
+    assert [(e.what, e.external_id) for e in parsed.endings] == [("person", "p1")]
+
+
+def test_the_dates_of_a_session_are_right_where_its_year_is_not() -> None:
+    parsed = read(changed("academicSessions", 0, schoolYear="2026"))
+    assert [y.label for y in parsed.years] == ["2026/2027"]
+    assert parsed.enrolments[0].school_year == "2026/2027"
+
+
 def test_a_deleted_class_or_pupil_ends_its_enrolments_and_a_deleted_guardian_is_not_linked() -> None:
     by_class = read(changed("classes", 0, status="tobedeleted"), "delta")
     assert [e.ended for e in by_class.enrolments] == [True]

@@ -160,6 +160,19 @@ def test_what_comes_out_counts_whatever_the_directory_says(monkeypatch: pytest.M
             pass
 
 
+def test_a_directory_that_promises_too_much_is_not_opened() -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_file("a.zip", forged("a.csv", b"x" * 3_000_000, 250 * 1024**2))
+    assert refusal.value.code == "zip_bomb"
+
+
+def test_a_directory_of_megabytes_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 1_000_000)
+    with pytest.raises(Refused) as refusal:
+        parse_file("a.zip", pack(*((f"{n:0200d}.csv", b"") for n in range(6000))))
+    assert refusal.value.code == "zip_too_many"
+
+
 def test_many_small_members_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_UNPACKED", 100_000)
     monkeypatch.setattr(archive.Budget, "__init__", lambda self: setattr(self, "left", 100_000))
@@ -183,6 +196,9 @@ def test_many_small_members_are_counted_together(monkeypatch: pytest.MonkeyPatch
         ([GOOD.replace(b"Ferri", b"Fer\rri"), GOOD], [(2, "carriage_return")]),
         ([GOOD.replace(b"Ferri", b"Fer\x00ri"), GOOD], [(2, "control_character")]),
         ([GOOD.replace(b"Ferri", b"Fer\x81ri"), GOOD], [(2, "undecodable")]),
+        ([b'TOISDEMO02;2026/2027;1;A;;AL2;"Ferri'] + [GOOD] * 15 + [b'";Ugo' + b";" * 17], [(2, "quotes"), (18, "quotes")]),
+        ([GOOD.replace(b"Lucia", "Zoë".encode()), GOOD.replace(b"Ferri", b"Nicol\xf2").replace(b"AL1", b"AL3")],
+         [(3, "mixed_encoding")]),
         ([GOOD.replace(b"Ferri", b"Nicol\xf2"), GOOD.replace(b"Lucia", "Zoë".encode()).replace(b"AL1", b"AL3")],
          [(3, "mixed_encoding")]),
     ],

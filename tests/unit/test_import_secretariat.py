@@ -331,6 +331,8 @@ def test_an_enrolment_ends() -> None:
         dt.date(2027, 1, 10),
         EndReason.transfer,
     )
+    later = read({}, {"codice_genitore": "GE2", "motivo_fine": "ritiro"}).enrolments[0]
+    assert (later.ended, later.ends, later.end_reason) == (True, None, EndReason.withdrawal)
     reversed_dates = read({"data_inizio": "2027-01-11", "data_fine": "2027-01-10"})
     assert problems(reversed_dates) == [(2, "data_fine", "dates_reversed", "error")]
 

@@ -156,6 +156,8 @@ class _OneRoster:
                 EndingFact("enrolment", self.source, row.user, row.klass or None, row.ends, row.at)
             )
             return
+        if row.user in self.people.ended:
+            return  # said once, of the person
         code = "pupil_out" if row.user in self.people.left_out else "user_unknown"
         self.problems.error(row.at.file, row.at.line, "userSourcedId", code, id=row.user)
 

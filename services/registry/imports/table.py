@@ -123,7 +123,7 @@ class Table:
         for text in self._feed:
             self._done += 1
             self._feed.current.clear()
-            line = text.strip("\r\n\ufeff")
+            line = text.strip("\r\n")
             if not line.strip(" ,;\t") or re.fullmatch(r'"?sep=.?"?', line, re.IGNORECASE):
                 continue
             self._delimiter = max(",;\t", key=line.count)
