@@ -194,11 +194,13 @@ def _issue(account: Account, command: Issue) -> Sequence[Event]:
 
 
 def _claim(account: Account, command: ClaimSlip) -> SlipClaimed:
-    slip = _with_slip(account)
-    if slip is None or slip.id != command.credential:
+    slip = account.credential
+    if slip is None or slip.id != command.credential or slip.accessed:
         raise Refused(ClaimRefusal.gone, "the sealed copy no longer exists")
     if command.now >= slip.expires:
         raise Refused(ClaimRefusal.expired, "the initial secret is at the end of its life")
+    if not slip.slip:
+        raise Refused(ClaimRefusal.gone, "the sealed copy no longer exists")
     if slip.claims >= REFUSE_AT_CLAIMS:
         raise Refused(ClaimRefusal.too_many_claims, "this slip was asked for too often")
     return SlipClaimed(

@@ -1,0 +1,135 @@
+"""The composition root: the only place that knows every part. `python -m services.identity.app`"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.identity.api import api_routes
+from services.identity.devices import Devices
+from services.identity.housekeeping import Housekeeping
+from services.identity.issuer import Issuer
+from services.identity.issuing import Issuing
+from services.identity.pages import page_routes
+from services.identity.passwords import Hasher, HasherBusy, Peppers
+from services.identity.projections import project
+from services.identity.queries import Queries
+from services.identity.reactions import Reactions
+from services.identity.sessions import Sessions
+from services.identity.settings import IdentitySettings
+from services.identity.signing_in import SigningIn
+from services.identity.slips import Slips
+from services.identity.web import Front, on_busy
+from shared.contracts.event import Event, Recorded
+from shared.database import AdvisoryLock
+from shared.eventstore.units import Unit
+from shared.logging import configure_logging
+from shared.runtime import Runtime, open_runtime
+from shared.settings import CommonSettings
+from shared.web.app import create_web_app
+from shared.web.settings import WebSettings
+from shared.web.templating import Pages
+
+HERE = Path(__file__).parent
+MIGRATIONS = HERE / "migrations"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything of identity, put together on one runtime."""
+
+    runtime: Runtime
+    metrics: CollectorRegistry
+    hasher: Hasher
+    reactions: Reactions
+    issuer: Issuer
+    slips: Slips
+    housekeeping: Housekeeping
+    sessions: Sessions
+    front: Front
+
+    async def start(self) -> None:
+        """Read the others, answer them, work in the background."""
+        await self.runtime.read("registry", self.reactions.react)
+        await self.runtime.read("notifications", no_reaction)
+        await self.slips.serve(self.runtime.bus)
+        await self.sessions.serve(self.runtime.bus)
+        self.runtime.background("issuer", self.issuer.run)
+        self.runtime.background("housekeeping", self.housekeeping.run)
+
+    def web(self) -> FastAPI:
+        app = create_web_app(
+            "identity",
+            settings=self.front.settings,
+            pages=self.front.pages,
+            introspector=self.sessions,
+            checks=self.runtime.checks(),
+            registry=self.metrics,
+            openapi_url="/api/identity/openapi.json",
+            description="Who may sign in, and as whom.",
+        )
+        app.add_exception_handler(HasherBusy, on_busy)
+        app.include_router(page_routes(self.front))
+        app.include_router(api_routes(self.front))
+        self.runtime.measure(self.metrics)
+        return app
+
+
+async def no_reaction(_: Sequence[Recorded[Event]]) -> Sequence[Unit]:
+    """What notifications says is projected (its sealing keys), and makes us commit nothing of our own."""
+    return ()
+
+
+@asynccontextmanager
+async def put_together(common: CommonSettings, settings: IdentitySettings) -> AsyncIterator[Parts]:
+    """Open the runtime and build every part; nothing works in the background yet."""
+    peppers = Peppers.from_files(settings.pepper_file, settings.previous_pepper_files)
+    async with open_runtime("identity", common, settings, project, MIGRATIONS) as runtime:
+        store, metrics = runtime.store, CollectorRegistry()
+        hasher = Hasher(peppers, settings.cost, queue=settings.hash_queue)
+        runtime.stack.callback(hasher.close)
+        issuing = Issuing(hasher)
+        url = settings.database_url.get_secret_value()
+        slips = Slips(store, metrics)
+        sessions = Sessions(runtime.pool, runtime.commands, store.clock)
+        issuer_lock, keeper_lock = AdvisoryLock(url, "issuer"), AdvisoryLock(url, "housekeeping")
+        runtime.stack.push_async_callback(issuer_lock.release)
+        runtime.stack.push_async_callback(keeper_lock.release)
+        issuer = Issuer(store, issuing, issuer_lock)
+        web = WebSettings(site_url=common.site_url, instance=common.instance, extra_hosts=(settings.listen,))
+        front = Front(
+            settings=web,
+            pages=Pages("Accesso", [HERE / "templates"], [HERE / "locales"]),
+            commands=runtime.commands,
+            queries=Queries(runtime.pool),
+            signing_in=SigningIn(runtime.commands, hasher, peppers, Devices(peppers)),
+            sessions=sessions,
+            wake_issuer=issuer.wake,
+        )
+        yield Parts(
+            runtime=runtime,
+            metrics=metrics,
+            hasher=hasher,
+            reactions=Reactions(store, issuing),
+            issuer=issuer,
+            slips=slips,
+            housekeeping=Housekeeping(store, slips, keeper_lock),
+            sessions=sessions,
+            front=front,
+        )
+
+
+async def main() -> None:
+    common, settings = CommonSettings(), IdentitySettings()
+    configure_logging("identity", common.environment, common.log_format)
+    async with put_together(common, settings) as parts:
+        await parts.start()
+        await parts.runtime.serve(parts.web())
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,135 @@
+"""The worker that issues what had to wait, as soon as it can: in chunks, each one commit (E1, E8, DESIGN 5)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from services.identity.domain.account import ACCOUNT
+from services.identity.domain.commands import Open, Refuse
+from services.identity.issuing import Issuing, Order, current_sealing_key
+from services.identity.policies import Case, SealingKey, campaign_open, forbidden, issue
+from services.identity.reactions import draw_user_codes, policies_of
+from shared.contracts.event import Context
+from shared.contracts.identity import AccountRole, CredentialsIssued
+from shared.contracts.policy import CredentialPolicy
+from shared.database import AdvisoryLock
+from shared.decider import Refused
+from shared.eventstore.commands import Workspace
+from shared.eventstore.store import EventStore
+from shared.eventstore.units import Append, Committed, Unit, Write
+from shared.ids import new_id
+from shared.messaging.streams import Doorbell
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+CHUNK = 150
+POLL_SECONDS = 10.0
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Ready:
+    case: Case
+    context: Context
+    appends: tuple[Append, ...] = ()
+    order: Order | None = None
+
+
+class Issuer:
+    """One active in an installation; woken by every commit (a policy, a key, somebody who waits), else by the
+    clock (a campaign's date)."""
+
+    def __init__(self, store: EventStore, issuing: Issuing, lock: AdvisoryLock) -> None:
+        self._store = store
+        self._issuing = issuing
+        self._lock = lock
+        self._bell = Doorbell()
+        store.on_commit(self._bell.ring)
+
+    def wake(self) -> None:
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """For `runtime.background`."""
+        await self._lock.acquire()
+        while self._lock.held():
+            if not await self.issue_ready():
+                await self._bell.wait(POLL_SECONDS)
+
+    async def issue_ready(self) -> int:
+        """Issue for everyone whose channel is open now; returns for how many something was settled."""
+        groups = await self._store.pool.fetch(SQL("waiting_groups"))
+        if not groups:
+            return 0
+        policies = await policies_of(self._store.pool, {group["school"] for group in groups})
+        key = await current_sealing_key(self._store.pool, self._store.clock())
+        settled = 0
+        for group in groups:
+            policy = policies.get(group["school"])
+            if policy is not None and campaign_open(policy, self._store.clock()):
+                settled += await self._issue_group(group["school"], group["role"], policy, key)
+        return settled
+
+    async def _issue_group(
+        self, school: str, role: str, policy: CredentialPolicy, key: SealingKey | None
+    ) -> int:
+        settled, after = 0, ""
+        while rows := await self._store.pool.fetch(SQL("waiting"), school, role, after, CHUNK):
+            after = rows[-1]["account"]
+            settled += await self._issue_chunk(school, policy, key, rows)
+        return settled
+
+    async def _issue_chunk(
+        self, school: str, policy: CredentialPolicy, key: SealingKey | None, rows: Sequence[asyncpg.Record]
+    ) -> int:
+        workspace = Workspace(self._store)
+        await workspace.load(ACCOUNT, {row["account"] for row in rows})
+        codes = await draw_user_codes(self._store, len(rows))
+        ready = []
+        for row in rows:
+            case = Case(
+                row["holder"], AccountRole(row["role"]), school, row["year"], policy, row["birth_date"]
+            )
+            context = Context(actor=row["actor"], correlation=row["correlation"], causation=row["causation"])
+            done = _Ready(case, context)
+            if row["has_left"] or self._settle(workspace, done, key, codes.pop()):
+                done.appends = workspace.appends()
+                ready.append(done)
+        if not ready:
+            return 0
+        drawn = iter(await self._issuing.draw([one.order for one in ready if one.order is not None]))
+        units = [Unit(school, one.context, one.appends, _writes(one, drawn)) for one in ready]
+        outcomes = await self._store.commit(units)
+        won = sum(isinstance(outcome, Committed) for outcome in outcomes)
+        log.info("credentials.issued", school=school, count=won, of=len(units))
+        return won
+
+    def _settle(self, workspace: Workspace, ready: _Ready, key: SealingKey | None, code: str) -> bool:
+        """Decide for one who waits; False when there is still something to wait for."""
+        case, now = ready.case, self._store.clock()
+        if (reason := forbidden(case, now)) is not None:
+            workspace.decide(
+                ACCOUNT, case.account, Refuse(case.account, case.holder, case.year or "", reason)
+            )
+            return True
+        terms = issue(case, new_id(), key, now)
+        if terms is None or key is None:
+            return False
+        workspace.decide(ACCOUNT, case.account, Open(case.account, case.holder, case.role, code))
+        try:
+            events = workspace.decide(ACCOUNT, case.account, terms)
+        except Refused as refused:
+            # Whoever got credentials in the meantime waits no longer.
+            log.info("credentials.not_needed", account=case.account, reason=refused.reason)
+            return True
+        issued = next(event for event in events if isinstance(event, CredentialsIssued))
+        ready.order = Order(case.school, issued, key)
+        return True
+
+
+def _writes(ready: _Ready, drawn: Iterator[tuple[Write, ...]]) -> tuple[Write, ...]:
+    if ready.order is not None:
+        return next(drawn)
+    return (Write(SQL("dequeue"), ((ready.case.account,),)),)

@@ -1,0 +1,113 @@
+"""What staff do: open accounts of colleagues, issue to those who were left out (P2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from services.identity.domain.account import ACCOUNT, account_id
+from services.identity.domain.commands import OpenStaff
+from services.identity.password_rules import objection
+from services.identity.passwords import Hasher, normalised
+from services.identity.policies import Case
+from services.identity.queries import Queries
+from services.identity.reactions import draw_user_codes, enqueued
+from shared.contracts.event import Context
+from shared.contracts.identity import AccountRole, StaffDetails, StaffRole
+from shared.decider import Refused
+from shared.eventstore.commands import Commands, Workspace
+from shared.eventstore.units import Unit, Write
+from shared.ids import new_id
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NewStaffMember:
+    """`final`: the password given is the one to keep; otherwise it must be changed at the first sign-in."""
+
+    school: str
+    roles: tuple[StaffRole, ...]
+    given_name: str
+    family_name: str
+    password: str = field(repr=False)
+    final: bool = False
+
+
+async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, *, actor: str) -> str:
+    """The user code of the new account. Raises `Refused`: `unknown_school`, `weak_password` (text is an Italian
+    message id)."""
+    store = commands.store
+    school = await Queries(store.pool).school(member.school)
+    if school is None:
+        raise Refused("unknown_school", f"no school {member.school} is known here")
+    own = (member.given_name, member.family_name, school.name)
+    if (reason := objection(member.password, own)) is not None:
+        raise Refused("weak_password", reason)
+    verifier = await hasher.hash(normalised(member.password))
+    holder = new_id()
+    account = account_id(AccountRole.staff, holder)
+    row = (account, member.school, verifier.text, verifier.pepper, not member.final)
+    for tries_left in reversed(range(_TRIES)):
+        (code,) = await draw_user_codes(store, 1)
+        details = StaffDetails(user_code=code, family_name=member.family_name, given_name=member.given_name)
+        try:
+            await commands.execute(
+                ACCOUNT,
+                account,
+                OpenStaff(account, holder, member.roles, details),
+                school=member.school,
+                context=Context(actor=actor, correlation=new_id()),
+                writes=[Write(SQL("put_chosen_verifier"), (row,))],
+            )
+        except asyncpg.UniqueViolationError:
+            if not tries_left:
+                raise
+            continue
+        return code
+    raise AssertionError
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """What became of the desk's action: `accepted` are issued as soon as their channel is open (most at once)."""
+
+    accepted: int
+    in_use: int
+
+
+async def issue_by_desk(
+    commands: Commands, school: str, named: Sequence[str] | None, *, actor: str
+) -> Issuance:
+    """Issue to those refused for want of an account, and anew to those whose credentials were never used in their
+    life. `named`: accounts or holders; None: the whole school. Credentials that stand are left alone.
+    """
+    store = commands.store
+    now = store.clock()
+    rows = await store.pool.fetch(SQL("issuable"), school, list(named) if named is not None else None, now)
+    workspace = Workspace(store)
+    await workspace.load(ACCOUNT, {row["account"] for row in rows})
+    year = await store.pool.fetchval(SQL("current_year"), school)
+    context = Context(actor=actor, correlation=new_id())
+    writes, in_use = [], 0
+    for row in rows:
+        credential = workspace.state(ACCOUNT, row["account"]).credential
+        if credential is not None and credential.live(now):
+            standing = credential.accessed or credential.changed or credential.claims > 0
+            if standing or named is None:
+                in_use += 1
+                continue
+        role = _role_of(row["account"], row["holder"])
+        case = Case(row["holder"], role, school, row["year"] or year, None)
+        writes.append(enqueued(case, context))
+    if writes:
+        await commands.submit(Unit(school, context, (), tuple(writes)))
+    return Issuance(len(writes), in_use)
+
+
+def _role_of(account: str, holder: str) -> AccountRole:
+    """An account's id is derived from its role: the one that fits is it."""
+    roles = (AccountRole.guardian, AccountRole.pupil)
+    return next(role for role in roles if account_id(role, holder) == account)

@@ -1,0 +1,136 @@
+"""The reader's side of the policies: what the registry's events make us commit, one unit an event."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from services.identity.domain.account import ACCOUNT
+from services.identity.domain.commands import Keep, Open, Refuse
+from services.identity.initial_secrets import new_user_codes
+from services.identity.issuing import Issuing, Order, current_sealing_key
+from services.identity.policies import Admit, Case, Knowledge, SealingKey, access, issue
+from shared.contracts.event import Context, Event, Recorded, because_of
+from shared.contracts.identity import AccountRole, CredentialsIssued
+from shared.contracts.policy import CredentialPolicy
+from shared.contracts.registry import EnrolmentKind, GuardianLinked, StudentEnrolled
+from shared.eventstore.commands import Workspace
+from shared.eventstore.store import EventStore
+from shared.eventstore.units import Append, Unit, Write
+from shared.ids import new_id
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+ACTOR = "service:identity"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A unit under work: its writes are known once the secrets have been drawn."""
+
+    school: str
+    context: Context
+    appends: tuple[Append, ...] = ()
+    orders: list[Order] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+
+
+class Reactions:
+    def __init__(self, store: EventStore, issuing: Issuing) -> None:
+        self._store = store
+        self._issuing = issuing
+
+    async def react(self, events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
+        """For `runtime.read("registry", …)`."""
+        knowledge = await self._know(events)
+        plan = [(recorded, cases) for recorded in events if (cases := knowledge.cases(recorded))]
+        if not plan:
+            return []
+        now = self._store.clock()
+        key = await current_sealing_key(self._store.pool, now)
+        workspace = Workspace(self._store)
+        await workspace.load(ACCOUNT, {case.account for _, cases in plan for case in cases})
+        codes = await draw_user_codes(self._store, sum(len(cases) for _, cases in plan))
+        drafts = []
+        for recorded, cases in plan:
+            draft = _Draft(recorded.school, because_of(recorded, actor=ACTOR))
+            for case in cases:
+                self._settle(workspace, draft, case, key, codes)
+            draft.appends = workspace.appends()
+            drafts.append(draft)
+        await self._draw(drafts)
+        return [
+            Unit(draft.school, draft.context, draft.appends, tuple(draft.writes))
+            for draft in drafts
+            if draft.appends or draft.writes
+        ]
+
+    def _settle(
+        self, workspace: Workspace, draft: _Draft, case: Case, key: SealingKey | None, codes: list[str]
+    ) -> None:
+        now = self._store.clock()
+        match access(workspace.state(ACCOUNT, case.account), case, now):
+            case Keep() | Refuse() as command:
+                workspace.decide(ACCOUNT, case.account, command)
+            case Admit():
+                opening = Open(case.account, case.holder, case.role, codes.pop())
+                workspace.decide(ACCOUNT, case.account, opening)
+                terms = issue(case, new_id(), key, now)
+                if terms is None or key is None:
+                    draft.writes.append(enqueued(case, draft.context))
+                    return
+                for event in workspace.decide(ACCOUNT, case.account, terms):
+                    if isinstance(event, CredentialsIssued):
+                        draft.orders.append(Order(case.school, event, key))
+
+    async def _draw(self, drafts: Sequence[_Draft]) -> None:
+        drawn = iter(await self._issuing.draw([order for draft in drafts for order in draft.orders]))
+        for draft in drafts:
+            for _ in draft.orders:
+                draft.writes.extend(next(drawn))
+
+    async def _know(self, events: Sequence[Recorded[Event]]) -> Knowledge:
+        """What our projections said before these events."""
+        enrolled = {r.event.student for r in events if isinstance(r.event, StudentEnrolled)}
+        linked = {r.event.student for r in events if isinstance(r.event, GuardianLinked)}
+        if not enrolled and not linked:
+            return Knowledge()
+        pool = self._store.pool
+        knowledge = Knowledge(policies=await policies_of(pool, {r.school for r in events}))
+        for row in await pool.fetch(SQL("guardianships"), list(enrolled)):
+            knowledge.guardians.setdefault(row["student"], {})[row["guardian"]] = row["data_access"]
+        for row in await pool.fetch(SQL("enrolments"), list(linked)):
+            knowledge.kinds[row["student"], row["year"]] = EnrolmentKind(row["kind"])
+        return knowledge
+
+
+async def policies_of(pool: asyncpg.Pool, schools: Collection[str]) -> dict[str, CredentialPolicy]:
+    rows = await pool.fetch(SQL("policies"), list(schools))
+    return {row["school"]: CredentialPolicy.model_validate_json(row["policy"]) for row in rows}
+
+
+async def draw_user_codes(store: EventStore, count: int) -> list[str]:
+    """Codes that no account of this installation has."""
+    found: list[str] = []
+    while len(found) < count:
+        drawn = new_user_codes(count - len(found))
+        rows = await store.pool.fetch(SQL("taken_codes"), drawn)
+        taken = {row["user_code"] for row in rows} | set(found)
+        found.extend(code for code in drawn if code not in taken)
+    return found
+
+
+def enqueued(case: Case, context: Context) -> Write:
+    """The holder waits; the causes of the waiting go with them, so that the history tells why."""
+    assert case.role is not AccountRole.staff
+    row = (
+        case.account,
+        case.school,
+        case.holder,
+        case.role.value,
+        case.year,
+        context.actor,
+        context.correlation,
+        context.causation,
+    )
+    return Write(SQL("enqueue"), (row,))

@@ -1,0 +1,115 @@
+"""Sessions: opaque tokens, stored hashed; short for staff and on a strange phone, long where it was asked (DESIGN 7)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import asyncpg
+import structlog
+from nats.aio.msg import Msg
+
+from services.identity.domain.account import ACCOUNT
+from services.identity.domain.commands import RevokeSessions
+from shared.contracts.entry import Clock
+from shared.contracts.event import Context
+from shared.contracts.identity import AccountRole
+from shared.database import Pool
+from shared.eventstore.commands import Commands
+from shared.eventstore.units import Write
+from shared.ids import new_id
+from shared.messaging.bus import Bus
+from shared.sql import Statements
+from shared.web.introspection import INTROSPECT_SUBJECT, Answer, Question
+from shared.web.sessions import ROLES, Principal, Role, SessionToken, hash_token, new_token
+
+SQL = Statements(__file__)
+QUEUE = "q"
+IDLE = timedelta(minutes=30)
+AT_MOST = timedelta(hours=12)
+REMEMBERED = timedelta(days=30)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new session. `max_age` is the cookie's, in seconds; None ends with the browser."""
+
+    token: SessionToken = field(repr=False)
+    session: str
+    must_change: bool
+    max_age: int | None
+    write: Write = field(repr=False)
+
+
+def opened(
+    account: str, school: str, role: AccountRole, *, remember: bool, must_change: bool, now: datetime
+) -> Opened:
+    """A session to be written with the events that go with it. Nobody remembers a staff member's phone."""
+    remember = remember and role is not AccountRole.staff
+    token, session = new_token(), new_id()
+    life, idle = (REMEMBERED, None) if remember else (AT_MOST, int(IDLE.total_seconds()))
+    row = (hash_token(token), session, account, school, must_change, remember, now, idle, now + life)
+    max_age = int(REMEMBERED.total_seconds()) if remember else None
+    return Opened(token, session, must_change, max_age, Write(SQL("put_session"), (row,)))
+
+
+class Sessions:
+    """Identity's own introspector, and the one who answers the others' questions."""
+
+    def __init__(self, pool: Pool, commands: Commands, clock: Clock) -> None:
+        self._pool = pool
+        self._commands = commands
+        self._clock = clock
+
+    async def introspect(self, token_hash: bytes) -> Principal | None:
+        now = self._clock()
+        row = await self._pool.fetchrow(SQL("introspect"), token_hash, now)
+        if row is None:
+            return None
+        idle = row["idle_seconds"]
+        ends = row["ends_at"] if idle is None else min(row["ends_at"], now + timedelta(seconds=idle))
+        return Principal(
+            account_id=row["account"],
+            person_id=row["holder"],
+            school=row["school"],
+            roles=_roles(row["roles"]),
+            must_change=row["must_change"],
+            session_expires=ends,
+            language=row["language"] or "it",
+            session_id=row["session"],
+        )
+
+    async def end(self, principal: Principal) -> None:
+        """Sign out: this session, everywhere."""
+        await self._commands.execute(
+            ACCOUNT,
+            principal.account_id,
+            RevokeSessions("signed_out", principal.session_id),
+            school=principal.school,
+            context=Context(actor=principal.account_id, correlation=new_id()),
+            writes=[Write(SQL("end_session"), ((principal.session_id,),))],
+        )
+
+    async def serve(self, bus: Bus) -> None:
+        """Answer on `identity.sessions.introspect`, beside the other replicas."""
+        await bus.subscribe(INTROSPECT_SUBJECT, self.answer, queue=QUEUE)
+
+    async def answer(self, message: Msg) -> None:
+        """One request of whatever shape: never raises."""
+        if not message.reply:
+            return
+        question = Question.read(message.data)
+        if question is None:
+            await message.respond(Answer(error="malformed request").encoded())
+            return
+        try:
+            principal = await self.introspect(question.hash)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as trouble:
+            log.warning("sessions.introspection_failed", error=type(trouble).__name__)
+            await message.respond(Answer(error="not available at this moment").encoded())
+            return
+        await message.respond(Answer.of(principal).encoded())
+
+
+def _roles(text: str) -> frozenset[Role]:
+    named = set(text.split(","))
+    return frozenset(role for role in ROLES if role in named)

@@ -1,0 +1,2 @@
+delete from private.issuance_queue
+where account = $1

@@ -1,0 +1,4 @@
+-- The initial secret dies with its sealed copy; only who had begun to use it, and was merely advised to change
+-- it, may still come in to do so (DESIGN 5).
+delete from private.verifiers
+where kind = 'initial' and expires <= $1 and (not accessed or must_change)

@@ -1,0 +1,2 @@
+delete from private.sessions
+where session = $1

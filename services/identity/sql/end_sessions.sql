@@ -1,0 +1,2 @@
+delete from private.sessions
+where account = $1

@@ -1,0 +1,3 @@
+update private.verifiers
+set accessed = true
+where account = $1

@@ -1,0 +1,2 @@
+delete from private.sealed_slips
+where account = $1

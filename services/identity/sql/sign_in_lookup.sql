@@ -1,0 +1,8 @@
+-- Always one row: what is not known is null.
+select a.account, a.school, a.holder, a.role, a.roles,
+       v.kind, v.password, v.pepper, v.must_change, v.accessed, v.expires,
+       d.device
+from (select 1) one
+left join projections.accounts_v1 a on a.user_code = $1
+left join private.verifiers v on v.account = a.account
+left join private.known_devices d on d.account = a.account and d.device = $2

@@ -1,0 +1,2 @@
+delete from private.known_devices
+where seen_at < $1

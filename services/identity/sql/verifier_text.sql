@@ -1,0 +1,3 @@
+select password
+from private.verifiers
+where account = $1

@@ -1,0 +1,21 @@
+-- A page of those who wait, with what their terms depend on. `has_left`: no enrolment of theirs (or of a child of
+-- theirs) stands in that year any more.
+select
+    q.account, q.holder, q.role, q.year, q.actor, q.correlation, q.causation, p.birth_date,
+    case q.role
+        when 'pupil' then exists (
+            select from projections.enrolments_v1 e
+            where e.student = q.holder and e.year = q.year and e.ended
+        )
+        when 'guardian' then q.year is not null and not exists (
+            select from projections.guardianships_v1 g
+            join projections.enrolments_v1 e on e.student = g.student and e.year = q.year and not e.ended
+            where g.guardian = q.holder
+        )
+        else false
+    end as has_left
+from private.issuance_queue q
+left join projections.people_v1 p on p.person = q.holder
+where q.school = $1 and q.role = $2 and q.account > $3
+order by q.account
+limit $4

@@ -1,0 +1,3 @@
+select distinct school, role
+from private.issuance_queue
+order by school, role

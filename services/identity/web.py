@@ -1,0 +1,90 @@
+"""What pages and API share: who serves them, the cookies of this service, the answer when all cores hash."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from services.identity.devices import COOKIE_SECONDS, device_cookie
+from services.identity.passwords import HasherBusy
+from services.identity.queries import Queries, School
+from services.identity.sessions import Opened, Sessions
+from services.identity.signing_in import SignedIn, SigningIn
+from shared.contracts.identity import AccountRole
+from shared.eventstore.commands import Commands
+from shared.web.cookies import cookie_header
+from shared.web.errors import TITLES, Problem, problem_response
+from shared.web.i18n import N_
+from shared.web.sessions import Principal, Role, set_session
+from shared.web.settings import WebSettings
+from shared.web.templating import Pages, SchoolFront
+
+STAFF: tuple[Role, ...] = ("secretary", "principal", "administrator")
+"""Who may issue credentials at the desk."""
+_SCHOOL_SECONDS = 400 * 24 * 3600
+
+NOT_ACCEPTED = N_("Il codice utente o la password non corrispondono.")
+NOT_ACCEPTED_HINT = N_(
+    "Controlli di averli copiati per intero. Dopo alcuni tentativi errati occorre attendere, da pochi secondi fino a "
+    "un’ora, prima di riprovare."
+)
+
+
+@dataclass(frozen=True)
+class Front:
+    settings: WebSettings
+    pages: Pages
+    commands: Commands
+    queries: Queries
+    signing_in: SigningIn
+    sessions: Sessions
+    wake_issuer: Callable[[], None]
+
+    async def school_of(self, request: HTTPConnection, principal: Principal | None = None) -> School | None:
+        """The signed-in holder's school, else the one whose address was opened last on this device."""
+        if principal is not None:
+            return await self.queries.school(principal.school)
+        customer = request.cookies.get(self._school_cookie)
+        return await self.queries.school_at(customer[:40]) if customer else None
+
+    def device(self, request: HTTPConnection) -> str | None:
+        return request.cookies.get(device_cookie(self.settings.instance))
+
+    def remember_school(self, response: Response, school: School) -> None:
+        header = cookie_header(self._school_cookie, school.customer_id, _SCHOOL_SECONDS)
+        response.headers.append("Set-Cookie", header)
+
+    def signed_in(self, response: Response, who: SignedIn) -> None:
+        """The cookies of a new session, on a device that is known from now on."""
+        self.give_session(response, who.session)
+        name = device_cookie(self.settings.instance)
+        response.headers.append("Set-Cookie", cookie_header(name, who.device, COOKIE_SECONDS))
+
+    def give_session(self, response: Response, session: Opened) -> None:
+        set_session(response, self.settings.instance, session.token, session.max_age)
+
+    @property
+    def _school_cookie(self) -> str:
+        return f"__Host-{self.settings.instance}-school"
+
+
+def start_of(role: AccountRole) -> str:
+    """Where a signed-in holder starts: families in the register, staff at the desk."""
+    return "/consegne/" if role is AccountRole.staff else "/registro/"
+
+
+def front_of(school: School | None) -> SchoolFront | None:
+    return SchoolFront(name=school.name) if school is not None else None
+
+
+async def on_busy(request: Request, error: Exception) -> Response:
+    """More sign-ins at once than this machine checks: in a moment."""
+    problem = Problem(
+        503,
+        "too-many-sign-ins",
+        TITLES[503],
+        N_("In questo momento molte persone stanno accedendo. Riprovi tra qualche secondo."),
+        headers={"Retry-After": str(HasherBusy.retry_after_seconds)},
+    )
+    return problem_response(request, problem)
