@@ -152,6 +152,18 @@ def test_italian_is_on_every_slip(language: Language) -> None:
     assert [column["lang"] for column in columns] == (["it"] if language == "it" else [language, "it"])
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("must_change", [True, False])
+def test_sentences_end_once_and_have_no_gaps(language: Language, must_change: bool) -> None:
+    columns = cast(
+        list[dict[str, Any]],
+        sheet(a_slip(language=language, must_change=must_change), SCHOOL, TODAY)[0]["columns"],
+    )
+    for sentence in columns[0]["steps"] + columns[0]["rules"]:
+        assert re.fullmatch(r"[^{}]*[^.。{}][.。]", sentence)
+        assert ".." not in sentence
+
+
 @pytest.mark.parametrize(
     ("role", "carried_by"), [("pupil", "pupil"), ("pupil", "holder"), ("guardian", "pupil")]
 )

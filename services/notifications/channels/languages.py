@@ -87,7 +87,12 @@ def known_language(tag: str | None) -> Language:
 
 
 def long_date(day: date, language: Language) -> str:
-    """`day` in words, as that language writes it, with Western digits."""
-    return format_date(day, format="long", locale=_DATE_LOCALES.get(language, language)).translate(
-        _WESTERN_DIGITS
+    """`day` in words, as that language writes it within a sentence, with Western digits."""
+    written = format_date(day, format="long", locale=_DATE_LOCALES.get(language, language))
+    # Ukrainian ends with the word for "year", abbreviated: its full stop would meet the sentence's own.
+    return (
+        written.translate(_WESTERN_DIGITS)
+        .removesuffix("\u202fр.")
+        .removesuffix("\u00a0р.")
+        .removesuffix(" р.")
     )
