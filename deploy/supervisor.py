@@ -282,17 +282,6 @@ class Running:
             self._write_run_file("running")
 
     def _write_run_file(self, state: str) -> None:
-        parts = {
-            unit.name: {
-                "pid": unit.runnable.pid,
-                "wanted": unit.wanted,
-                "restarts": unit.restarts,
-                "log": str(unit.log),
-                "ready_url": unit.ready_url,
-                "ports": list(unit.ports),
-            }
-            for unit in self._units.values()
-        }
         write_run_file(
             self.settings.data,
             {
@@ -303,6 +292,6 @@ class Running:
                 "mailbox": self.mailbox_url if "mailbox" in self._units else None,
                 "nats": self.nats_url,
                 "ports": {name: self.ports.of(name) for name in vars(self.ports)},
-                "parts": parts,
+                "parts": {unit.name: unit.describe() for unit in self._units.values()},
             },
         )

@@ -100,6 +100,17 @@ class Unit:
     started_at: float = field(default=0.0)
     next_try: float = field(default=0.0)
 
+    def describe(self) -> dict[str, object]:
+        """What the run file says of it."""
+        return {
+            "pid": self.runnable.pid,
+            "wanted": self.wanted,
+            "restarts": self.restarts,
+            "log": str(self.log),
+            "ready_url": self.ready_url,
+            "ports": list(self.ports),
+        }
+
 
 async def readiness(unit: Unit, client: httpx.AsyncClient) -> Readiness:
     """Ask a part whether it is ready."""

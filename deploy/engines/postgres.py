@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from deploy.engines import postmaster
 from deploy.engines.errors import EngineError
 from deploy.engines.host import Host, this_host
 from deploy.engines.place import (
@@ -162,14 +163,8 @@ class PostgresEngine:
         self, tool: str, *arguments: str, database: str = "postgres", stdin: str | None = None
     ) -> str:
         """Run `psql`, `pg_dump` or another client as the superuser, and return what it printed."""
-        environment = self._environment() | {
-            "PGHOST": str(self._socket),
-            "PGPORT": str(self._port),
-            "PGUSER": SUPERUSER,
-            "PGDATABASE": database,
-            "PGPASSWORD": self._password(SUPERUSER),
-        }
         argv = [str(self._programs / tool), *arguments]
+        environment = self._client_environment(database)
         return run(argv, user=self._host.user, env=environment, cwd=self._home, stdin=stdin)
 
     def dump(self, database: str) -> str:
@@ -191,6 +186,15 @@ class PostgresEngine:
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": str(self._home)}
+
+    def _client_environment(self, database: str) -> dict[str, str]:
+        return self._environment() | {
+            "PGHOST": str(self._socket),
+            "PGPORT": str(self._port),
+            "PGUSER": SUPERUSER,
+            "PGDATABASE": database,
+            "PGPASSWORD": self._password(SUPERUSER),
+        }
 
     def _initialise(self) -> None:
         draft = self._home / "data.new"
@@ -237,7 +241,7 @@ class PostgresEngine:
             death_signal=signal.SIGINT,
             stop_signal=signal.SIGINT,
         )
-        self._wait_for_leftover()
+        postmaster.wait_for_leftover(self.data, LEFTOVER_SECONDS)
         self._start_patiently(self._process)
 
     def _start_patiently(self, process: Process) -> None:
@@ -246,7 +250,7 @@ class PostgresEngine:
         while True:
             process.start()
             try:
-                wait_until(self._is_ready, process, START_SECONDS)
+                wait_until(lambda: postmaster.is_ready(self.data, process.pid), process, START_SECONDS)
                 return
             except EngineError:
                 leftover = "shared memory block" in process.said() and "still in use" in process.said()
@@ -255,53 +259,14 @@ class PostgresEngine:
                     raise
                 time.sleep(0.2)
 
-    def _lock_lines(self) -> list[str]:
-        try:
-            return (self.data / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return []
-
-    def _is_ready(self) -> bool:
-        lines = self._lock_lines()
-        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
-
-    def _wait_for_leftover(self) -> None:
-        """A server whose parent died is on its way out; a lock file whose process is another's is stale."""
-        deadline = time.monotonic() + LEFTOVER_SECONDS
-        while lines := self._lock_lines():
-            if not self._serves_this_cluster(int(lines[0])):
-                (self.data / "postmaster.pid").unlink(missing_ok=True)
-                return
-            if time.monotonic() > deadline:
-                raise EngineError(f"another PostgreSQL (process {lines[0]}) already serves {self.data}")
-            time.sleep(0.1)
-
-    def _serves_this_cluster(self, pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/cwd").readlink() == self.data
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-
     def _create_databases(self) -> None:
         statements = (CONFIGURATION / "init.sql").read_text()
         digest = hashlib.sha256(statements.encode()).hexdigest()
         done = self.folder / "initialised"
         if done.exists() and done.read_text() == digest:
             return
-        passwords = {f"CUSTODE_PASSWORD_{role.upper()}": self._password(role) for role in ROLES}
-        environment = (
-            self._environment()
-            | passwords
-            | {
-                "PGHOST": str(self._socket),
-                "PGPORT": str(self._port),
-                "PGUSER": SUPERUSER,
-                "PGDATABASE": "postgres",
-                "PGPASSWORD": self._password(SUPERUSER),
-            }
-        )
+        environment = self._client_environment("postgres")
+        environment |= {f"CUSTODE_PASSWORD_{role.upper()}": self._password(role) for role in ROLES}
         argv = [str(self._programs / "psql"), "--no-psqlrc", "--quiet", "--file=-"]
         run(argv, user=self._host.user, env=environment, cwd=self._home, stdin=statements)
         done.write_text(digest)
