@@ -33,7 +33,7 @@ class Directory:
         self._school = school
         self._ids: dict[tuple[PersonKind, str, str], str] = {}
         self._codes: dict[tuple[PersonKind, str], str] = {}
-        self._namesakes: dict[tuple[str, date], list[str]] = {}
+        self._namesakes: dict[tuple[str, date, str], list[str]] = {}
         self._guardians_of: dict[str, set[str]] = {}
 
     async def look_up(self, facts: Sequence[EnrolmentFact]) -> None:
@@ -64,13 +64,14 @@ class Directory:
         return Match(by_id or by_code)
 
     def namesakes(self, fact: PupilFact) -> Sequence[str]:
-        """Pupils of the same name, born on the same day."""
+        """Pupils of the same name, born on the same day, of whom this system never spoke."""
         if fact.birth_date is None:
             return ()
-        return self._namesakes.get((name_key(fact.family_name, fact.given_name), fact.birth_date), ())
+        key = (name_key(fact.family_name, fact.given_name), fact.birth_date, fact.source)
+        return self._namesakes.get(key, ())
 
-    def guardians_of(self, student: str) -> frozenset[str]:
-        return frozenset(self._guardians_of.get(student, ()))
+    def guardians_of(self, student: str) -> Sequence[str]:
+        return sorted(self._guardians_of.get(student, ()))
 
     def remember(self, kind: PersonKind, fact: PupilFact | GuardianFact, person: str) -> None:
         self._ids[kind, fact.source, fact.external_id] = person
@@ -88,12 +89,15 @@ class Directory:
 
     async def _look_up_names(self, pupils: Sequence[PupilFact]) -> None:
         new = [p for p in pupils if self.match(PersonKind.pupil, p).person is None]
-        wanted = {(name_key(p.family_name, p.given_name), p.birth_date) for p in new if p.birth_date}
+        wanted = {
+            (name_key(p.family_name, p.given_name), p.birth_date, p.source) for p in new if p.birth_date
+        }
         if not wanted:
             return
-        keys, dates = [k for k, _ in wanted], [d for _, d in wanted]
-        for row in await self._pool.fetch(SQL("namesakes"), self._school, keys, dates):
-            found = self._namesakes.setdefault((row["name_key"], row["birth_date"]), [])
+        columns = [list(column) for column in zip(*wanted, strict=True)]
+        for row in await self._pool.fetch(SQL("namesakes"), self._school, *columns):
+            key = (row["name_key"], row["birth_date"], row["source"])
+            found = self._namesakes.setdefault(key, [])
             if row["student"] not in found:
                 found.append(row["student"])
 

@@ -79,16 +79,17 @@ class Planner:
         directory = self._directory
         await directory.look_up(facts)
         await self._book.load({fact.school_year for fact in facts})
-        pupils = {p for f in facts if (p := directory.match(PersonKind.pupil, f.pupil).person)}
+        pupils = [p for f in facts if (p := directory.match(PersonKind.pupil, f.pupil).person)]
         said = (guardian for fact in facts for guardian in fact.guardians)
-        guardians = {g for s in said if (g := directory.match(PersonKind.guardian, s).person)}
-        guardians |= {guardian for pupil in pupils for guardian in directory.guardians_of(pupil)}
+        guardians = [g for s in said if (g := directory.match(PersonKind.guardian, s).person)]
+        guardians += [guardian for pupil in pupils for guardian in directory.guardians_of(pupil)]
         keys = {class_key(fact) for fact in facts} & self._classes.keys()
         classes = {c for key in keys for c in self._book.candidates(self._classes[key], key[0])}
         await self._workspace.load(SCHOOL, [self._school])
-        await self._workspace.load(SCHOOL_CLASS, classes)
-        await self._workspace.load(STUDENT, pupils)
-        await self._workspace.load(GUARDIAN, guardians)
+        await self._workspace.load(SCHOOL_CLASS, sorted(classes))
+        # In the order of the file, which so becomes the order of the history.
+        await self._workspace.load(STUDENT, [*dict.fromkeys(pupils)])
+        await self._workspace.load(GUARDIAN, [*dict.fromkeys(guardians)])
 
     @property
     def registered(self) -> bool:

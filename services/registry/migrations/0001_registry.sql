@@ -98,6 +98,7 @@ create table projections.identifiers_v1 (
     person       text not null,
     primary key (school, kind, source, external_id)
 );
+create index identifiers_v1_by_person on projections.identifiers_v1 (person);
 
 -- Of identity's history: what staff are called, for the page that greets them.
 create table projections.staff_v1 (
