@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from deploy.commands import audit, bus, contracts, requirements, run
+from deploy.commands import audit, bus, contracts, demo, requirements, run
 from deploy.commands.common import Exit, console, escape
 from deploy.engines import EngineError
 from deploy.settings import SettingsError
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (run, bus, audit, contracts, requirements):
+for group in (demo, run, bus, audit, contracts, requirements):
     group.add_to(app)
 
 
