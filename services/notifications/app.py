@@ -1,4 +1,7 @@
-"""The composition root of notifications: the only place that knows every part. `python -m services.notifications.app`."""
+"""The composition root of notifications: the only place that knows every part.
+
+`python -m services.notifications.app`
+"""
 
 import asyncio
 from functools import partial
@@ -8,6 +11,7 @@ import structlog
 
 from services.notifications.channels.email.send import SmtpSender
 from services.notifications.epoch_keys import EpochKeys, tend
+from services.notifications.operations import Desk
 from services.notifications.policies import follow_identity, nothing
 from services.notifications.postman import Postman, PostOffice
 from services.notifications.projections import project
@@ -15,7 +19,7 @@ from services.notifications.settings import NotificationsSettings
 from services.notifications.web import build_web
 from shared.database import AdvisoryLock
 from shared.logging import configure_logging
-from shared.runtime import Runtime, open_runtime
+from shared.runtime import Check, Runtime, open_runtime
 from shared.settings import CommonSettings
 from shared.web.introspection import BusIntrospector
 
@@ -24,23 +28,24 @@ log = structlog.get_logger()
 
 
 async def run(common: CommonSettings, settings: NotificationsSettings) -> None:
-    """Serves until SIGINT or SIGTERM. Starts, and works as far as it can, without the bus and the other services."""
+    """Serves until SIGINT or SIGTERM. Works as far as it can without the bus and the other services."""
     async with (
-        open_runtime("notifications", common, settings, project, HERE / "migrations") as runtime,
         SmtpSender(settings.smtp_url.get_secret_value(), connections=settings.connections) as sender,
+        open_runtime("notifications", common, settings, project, HERE / "migrations") as runtime,
     ):
         keys = EpochKeys(settings.epoch_keys_file)
         sessions = BusIntrospector(runtime.bus)
+        await sessions.start()
         await runtime.read("registry", nothing)
-        await runtime.read("identity", follow_identity(runtime.store, sessions.forget))
-        runtime.background(
-            "epoch-keys",
-            partial(tend, keys, runtime.commands, _lock(runtime, "epoch-keys"), runtime.store.clock),
-        )
+        await runtime.read("identity", follow_identity(runtime.store, sessions.heed))
+        tending = partial(tend, keys, runtime.commands, _lock(runtime, "epoch-keys"), runtime.store.clock)
+        runtime.background("epoch-keys", tending)
         postman = make_postman(runtime, common, settings, keys, sender)
         runtime.background("postman", postman.work)
-        log.info("service.starts", service="notifications", listen=settings.listen)
-        await runtime.serve(build_web(runtime, common, settings, keys, sessions, postman))
+        desk = Desk(runtime.commands, runtime.bus, keys, common.site_url)
+        app = build_web(common, runtime, desk, sessions, {"epoch-keys": _keys_fit(postman)})
+        log.info("service.starts", listen=settings.listen)
+        await runtime.serve(app)
 
 
 def make_postman(
@@ -61,11 +66,21 @@ def make_postman(
     return Postman(runtime.commands, runtime.bus, keys, sender, lock, office, runtime.store.clock)
 
 
+def _keys_fit(postman: Postman) -> Check:
+    async def fit() -> str | None:
+        if postman.key_missing:
+            return "initial secrets are sealed to keys that are not in the file of epoch keys"
+        return None
+
+    return fit
+
+
 def _lock(runtime: Runtime, name: str) -> AdvisoryLock:
     return AdvisoryLock(runtime.settings.database_url.get_secret_value(), name)
 
 
 def main() -> None:
+    """Settings from the environment alone."""
     common = CommonSettings()
     configure_logging("notifications", common.environment, common.log_format)
     asyncio.run(run(common, NotificationsSettings()))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -106,3 +106,8 @@ def _letter(row: Mapping[str, Any]) -> Letter:
             for c in children
         ),
     )
+
+
+def last_day(expires: datetime) -> date:
+    """The last whole day on which the secret serves, as people in Italy count: never a day too many."""
+    return (expires.astimezone(ROME) - timedelta(seconds=1)).date()

@@ -13,13 +13,7 @@ from services.notifications.domain.delivery import (
     fallback_id,
 )
 from shared.contracts.event import Event, Recorded, because_of
-from shared.contracts.identity import (
-    CredentialsIssued,
-    FirstAccessCompleted,
-    PasswordChanged,
-    SessionsRevoked,
-    SlipShredded,
-)
+from shared.contracts.identity import CredentialsIssued, SlipShredded
 from shared.eventstore.commands import Workspace
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Unit
@@ -56,14 +50,14 @@ async def nothing(events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
     return ()
 
 
-def follow_identity(store: EventStore, forget_sessions: Callable[[str], None] | None = None) -> React:
-    """The reaction to identity's history. `forget_sessions(account)`: what we remember of sessions is stale."""
+def follow_identity(
+    store: EventStore, heed: Callable[[Sequence[Recorded[Event]]], None] | None = None
+) -> React:
+    """The reaction to identity's history. `heed(events)` learns first what they end: sessions that we remember."""
 
     async def react(events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
-        if forget_sessions is not None:
-            for recorded in events:
-                if isinstance(recorded.event, SessionsRevoked | PasswordChanged | FirstAccessCompleted):
-                    forget_sessions(recorded.event.account)
+        if heed is not None:
+            heed(events)
         wanted = [r for r in events if isinstance(r.event, CredentialsIssued | SlipShredded)]
         return await _follow(store, wanted) if wanted else ()
 

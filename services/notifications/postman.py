@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -38,7 +38,7 @@ from services.notifications.domain.delivery import (
     Supersede,
 )
 from services.notifications.epoch_keys import EpochKeys
-from services.notifications.letters import ROME, Letter, letters
+from services.notifications.letters import ROME, Letter, last_day, letters
 from services.notifications.policies import ACTOR
 from shared.contracts.event import Context
 from shared.contracts.notifications import DeliveryProblem
@@ -115,13 +115,12 @@ class Postman:
         self._clock = clock
         self._bell = Doorbell()
         self._trouble_seconds = trouble_seconds
-        self._held: dict[str, float] = {}
+        self._held: dict[str, tuple[float, str]] = {}
         self._slots = asyncio.Semaphore(office.concurrency)
         self._next_start = 0.0
         self._closing = False
         self._waiting_for_claims = False
         self.reachable: bool | None = None
-        self.key_missing = False
         self._store.on_commit(self._bell.ring)
 
     async def work(self) -> None:
@@ -134,6 +133,11 @@ class Postman:
                     await self._bell.wait(await self._until_due())
         finally:
             await self._lock.release()
+
+    @property
+    def key_missing(self) -> bool:
+        """Whether mails wait whose secret was sealed to a key that we do not have."""
+        return any(reason in (NotOpened.key_missing, NotOpened.damaged) for _, reason in self._held.values())
 
     async def round(self) -> bool:
         """One batch; False when nothing was due. With trouble at hand, the next try is of one mail alone."""
@@ -157,7 +161,7 @@ class Postman:
 
     async def _due(self, most: int) -> list[str]:
         now = time.monotonic()
-        self._held = {delivery: until for delivery, until in self._held.items() if until > now}
+        self._held = {delivery: held for delivery, held in self._held.items() if held[0] > now}
         rows = await self._store.pool.fetch(SQL("due"), self._clock(), list(self._held), most)
         return [row["delivery"] for row in rows]
 
@@ -205,12 +209,11 @@ class Postman:
                 return GiveUp(DeliveryProblem.no_longer_available)
             case NotOpened.key_missing | NotOpened.damaged:
                 # It may be the wrong file: nothing is given up, and /readyz says what is wrong.
-                self.key_missing = True
                 self._hold(letter, found.value)
         return None
 
     def _hold(self, letter: Letter, reason: str) -> None:
-        self._held[letter.delivery] = time.monotonic() + HOLD_SECONDS
+        self._held[letter.delivery] = time.monotonic() + HOLD_SECONDS, reason
         log.warning("postman.holds", delivery=letter.delivery, reason=reason)
 
     async def _settle(self, settled: Iterable[tuple[Letter, Supersede | GiveUp]]) -> None:
@@ -313,8 +316,3 @@ class Postman:
             language=known_language(letter.language),
             must_change=letter.must_change,
         )
-
-
-def last_day(expires: datetime) -> date:
-    """The last whole day on which the secret serves, as people in Italy count: never a day too many."""
-    return (expires.astimezone(ROME) - timedelta(seconds=1)).date()

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.notifications.api import router as api_router
-from services.notifications.desk import Desk
+from services.notifications.operations import Desk
 from services.notifications.pages import router as pages_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings

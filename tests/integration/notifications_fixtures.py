@@ -70,6 +70,7 @@ from shared.sealing import (
     InitialSecret,
     RefusedClaim,
     claimed_slip,
+    public_key_text,
     seal_secret,
 )
 from shared.settings import CommonSettings
@@ -317,7 +318,8 @@ class House:
         """Credentials issued and, unless not `sealed`, their secret with identity; the delivery's id."""
         account = f"account-{holder}"
         credential = new_id()
-        secret = InitialSecret(f"prova-{credential[-4:]}-{os.urandom(2).hex()}-segr", pin)
+        groups = (os.urandom(2).hex() for _ in range(4))
+        secret = InitialSecret("-".join(groups), pin)
         self.secrets[credential] = secret
         if sealed:
             self.seal(credential, generation, school)
@@ -341,8 +343,6 @@ class House:
     def seal(self, credential: str, generation: int = 1, school: str = SCHOOL) -> None:
         key = self.keys.all()[-1]
         binding = Binding(school, credential, generation, key.id)
-        from shared.sealing import public_key_text
-
         sealed = seal_secret(public_key_text(key.private), self.secrets[credential], binding)
         self.identity.slips[credential] = claimed_slip(binding, sealed)
 

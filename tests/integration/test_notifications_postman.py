@@ -12,7 +12,7 @@ import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
 from services.notifications.channels.email.outcome import SendOutcome
-from shared.contracts.identity import ShredReason
+from shared.contracts.identity import AccountRole, ShredReason
 from shared.contracts.notifications import (
     DeliveryAttempted,
     DeliveryFailed,
@@ -191,8 +191,6 @@ async def test_a_pupil_is_reached_at_the_institutional_mailbox_only(house: House
     await house.school()
     class_id = await house.form_class()
     for mailbox in ("rossi.giulia@scuola.example", None):
-        from shared.contracts.identity import AccountRole
-
         student = await house.pupil(class_id, "Rossi", "Giulia", mailbox)
         await house.guardian(student, "Rossi", "Ada", "ada.rossi@example.org")
         await house.account(student, AccountRole.pupil)

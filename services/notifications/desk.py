@@ -1,0 +1,27 @@
+"""Who may sit at the desk: staff of the school itself, by role; everything else is denied (DESIGN 7)."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from services.notifications.operations import Desk
+from shared.web.errors import TITLES, Problem
+from shared.web.i18n import N_
+from shared.web.sessions import Principal, require
+
+DeskUser = Principal
+desk_user = require("secretary", "principal", "administrator")
+Who = Annotated[DeskUser, Depends(desk_user)]
+
+
+class NotFound(Problem):
+    """What does not exist, or is another school's: the two answers are the same."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not-found", TITLES[404], N_("Non esiste, o non è della sua scuola."))
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk's operations, put there by the composition root."""
+    desk: Desk = request.app.state.desk
+    return desk

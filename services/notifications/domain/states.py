@@ -1,0 +1,140 @@
+"""The state of a credential at a glance (M7): one of these for each holder, and the one thing to do next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from services.notifications.domain.delivery import MAIL_CHANNELS, Status
+from shared.contracts.identity import RefusalReason, ShredReason
+from shared.contracts.notifications import DeliveryProblem
+from shared.contracts.policy import Channel
+
+
+class State(StrEnum):
+    waiting = "waiting"
+    not_issued = "not_issued"
+    not_foreseen = "not_foreseen"
+    to_print = "to_print"
+    printed = "printed"
+    queued = "queued"
+    sending = "sending"
+    sent = "sent"
+    deferred = "deferred"
+    undelivered = "undelivered"
+    no_address = "no_address"
+    expired = "expired"
+    activated = "activated"
+
+
+class Step(StrEnum):
+    """What the desk can do next."""
+
+    nothing = "nothing"
+    print = "print"
+    reprint = "reprint"
+    issue = "issue"
+    correct_address = "correct_address"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A delivery, as far as its state tells."""
+
+    delivery: str
+    status: Status
+    problem: DeliveryProblem | None
+    code: int | None
+    changed_at: datetime
+    retry_at: datetime | None
+    printings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the three histories say of one holder: the newest credential, and what became of it.
+
+    `has_address`: one for the channel is known now, which may be since after the delivery was refused.
+    """
+
+    channel: Channel | None = None
+    exclusive: bool = False
+    issued: bool = False
+    expires: datetime | None = None
+    secret: ShredReason | None = None
+    activated: bool = False
+    kept: bool = False
+    refusal: RefusalReason | None = None
+    has_address: bool = False
+    delivery: Sent | None = None
+    slip_instead: Sent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    state: State
+    step: Step
+
+
+_BY_STATUS = {
+    Status.requested: State.queued,
+    Status.attempting: State.sending,
+    Status.deferred: State.deferred,
+    Status.accepted: State.sent,
+}
+_NOT_FORESEEN = frozenset(
+    {
+        RefusalReason.role_without_credentials,
+        RefusalReason.no_data_access,
+        RefusalReason.local_credentials_ended,
+    }
+)
+
+
+def standing(facts: Facts, now: datetime) -> Standing:
+    """Where a holder's credential stands at `now`."""
+    if not facts.issued:
+        return _not_issued(facts)
+    if facts.activated:
+        return Standing(State.activated, Step.nothing)
+    if facts.secret is ShredReason.expired or (facts.expires is not None and facts.expires <= now):
+        return Standing(State.expired, Step.issue)
+    if facts.channel in MAIL_CHANNELS:
+        return _by_mail(facts)
+    return _on_paper(facts.delivery)
+
+
+def _not_issued(facts: Facts) -> Standing:
+    if facts.refusal in _NOT_FORESEEN:
+        return Standing(State.not_foreseen, Step.nothing)
+    if facts.refusal is not None:
+        return Standing(State.not_issued, Step.issue)
+    if facts.kept:
+        return Standing(State.activated, Step.nothing)
+    return Standing(State.waiting, Step.nothing)
+
+
+def _on_paper(slip: Sent | None) -> Standing:
+    if slip is None:
+        return Standing(State.waiting, Step.nothing)
+    if slip.printings:
+        return Standing(State.printed, Step.reprint)
+    if slip.status is Status.refused:
+        return Standing(State.undelivered, Step.nothing)
+    return Standing(State.to_print, Step.print)
+
+
+def _by_mail(facts: Facts) -> Standing:
+    mail = facts.delivery
+    if mail is None:
+        return Standing(State.waiting, Step.nothing)
+    if facts.slip_instead is not None and facts.slip_instead.printings:
+        return Standing(State.printed, Step.reprint)
+    if mail.status in _BY_STATUS:
+        return Standing(_BY_STATUS[mail.status], Step.nothing)
+    nowhere = mail.problem is DeliveryProblem.no_address
+    state = State.no_address if nowhere else State.undelivered
+    if not facts.exclusive:
+        return Standing(state, Step.print)
+    if nowhere and facts.has_address:
+        return Standing(state, Step.issue)
+    return Standing(state, Step.correct_address)

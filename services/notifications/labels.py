@@ -1,0 +1,123 @@
+"""What states, steps and problems are called, in the words of a school office. Italian is the message id."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from services.notifications.domain.states import State
+from services.notifications.operations import WhyNot
+from shared.contracts.notifications import DeliveryProblem, PrintingReason
+from shared.contracts.registry import Relationship
+from shared.web.i18n import N_
+
+
+class Label(NamedTuple):
+    """`kind` is a badge's; the word says it without the colour. `meaning` explains it in a sentence."""
+
+    word: str
+    kind: str
+    meaning: str
+
+
+STATES: Final[Mapping[State, Label]] = {
+    State.not_issued: Label(
+        N_("Non emessa"), "warning", N_("Non risulta un accesso dagli anni scorsi: si può emettere.")
+    ),
+    State.waiting: Label(
+        N_("In attesa"), "neutral", N_("Sarà emessa quando il canale previsto dalla scuola è aperto.")
+    ),
+    State.to_print: Label(N_("Da stampare"), "warning", N_("Il tagliando è pronto e va stampato.")),
+    State.printed: Label(N_("Stampata"), "progress", N_("Il tagliando è stampato; manca il primo accesso.")),
+    State.queued: Label(N_("In attesa di invio"), "progress", N_("L’e-mail parte tra poco.")),
+    State.sending: Label(N_("Invio in corso"), "progress", N_("L’e-mail è in partenza.")),
+    State.sent: Label(
+        N_("Inviata"),
+        "progress",
+        N_("Il server di posta ha preso in carico l’e-mail; manca il primo accesso."),
+    ),
+    State.deferred: Label(
+        N_("Rimandata"), "warning", N_("Il server di posta chiede di riprovare: lo facciamo da soli.")
+    ),
+    State.undelivered: Label(
+        N_("Non recapitata"), "danger", N_("L’e-mail è stata respinta e non sarà più tentata.")
+    ),
+    State.no_address: Label(
+        N_("Senza indirizzo"), "danger", N_("All’iscrizione non è stato dato un indirizzo e-mail.")
+    ),
+    State.expired: Label(
+        N_("Scaduta"), "warning", N_("La password iniziale è scaduta prima del primo accesso.")
+    ),
+    State.activated: Label(N_("Attivata"), "success", N_("Il titolare è entrato almeno una volta.")),
+    State.not_foreseen: Label(
+        N_("Non prevista"), "neutral", N_("Per questa persona la scuola non prevede credenziali.")
+    ),
+}
+"""In the order in which the desk wants to see them: first what it has to do something about."""
+
+PROBLEMS: Final[Mapping[DeliveryProblem, str]] = {
+    DeliveryProblem.no_address: N_("Nessun indirizzo e-mail dato all’iscrizione"),
+    DeliveryProblem.address_invalid: N_("L’indirizzo dato all’iscrizione non è un indirizzo e-mail"),
+    DeliveryProblem.channel_unavailable: N_("Il canale previsto dalla scuola non è disponibile"),
+    DeliveryProblem.other_channel_forbidden: N_("La scuola non ammette altri canali"),
+    DeliveryProblem.no_longer_available: N_("La password iniziale non è più disponibile"),
+    DeliveryProblem.mailbox_unknown: N_("La casella non esiste"),
+    DeliveryProblem.mailbox_full: N_("La casella è piena"),
+    DeliveryProblem.rejected: N_("Il server di posta ha rifiutato il messaggio"),
+    DeliveryProblem.server_busy: N_("Il server di posta chiede di riprovare più tardi"),
+    DeliveryProblem.not_reached: N_("Il server di posta non ha risposto"),
+    DeliveryProblem.gave_up: N_("Troppi tentativi senza esito"),
+}
+
+REASONS: Final[Mapping[PrintingReason, str]] = {
+    PrintingReason.first_printing: N_("Prima stampa"),
+    PrintingReason.lost: N_("Tagliando smarrito"),
+    PrintingReason.unreadable: N_("Tagliando rovinato o illeggibile"),
+    PrintingReason.printer_fault: N_("Stampa non riuscita"),
+    PrintingReason.not_collected: N_("Tagliando non ritirato"),
+    PrintingReason.other: N_("Altro motivo"),
+}
+
+WHY_NOT: Final[Mapping[WhyNot, str]] = {
+    WhyNot.by_mail_only: N_("la scuola invia queste credenziali solo per e-mail"),
+    WhyNot.by_mail: N_("queste credenziali vanno per e-mail"),
+    WhyNot.nothing_to_print: N_("non c’è un tagliando da stampare"),
+    WhyNot.ended: N_("la password iniziale è già stata usata, sostituita o è scaduta"),
+    WhyNot.asked_too_often: N_("il tagliando è stato richiesto troppe volte"),
+    WhyNot.key_missing: N_("la password iniziale non si può aprire con le chiavi di questa installazione"),
+    WhyNot.not_printable: N_("mancano dati per comporre il tagliando"),
+}
+
+RELATIONSHIPS: Final[Mapping[str, str]] = {
+    Relationship.father.value: N_("Padre"),
+    Relationship.mother.value: N_("Madre"),
+    Relationship.legal_guardian.value: N_("Tutore"),
+    Relationship.foster.value: N_("Affidatario"),
+    Relationship.grandfather.value: N_("Nonno"),
+    Relationship.grandmother.value: N_("Nonna"),
+    Relationship.uncle.value: N_("Zio"),
+    Relationship.aunt.value: N_("Zia"),
+    Relationship.brother.value: N_("Fratello"),
+    Relationship.sister.value: N_("Sorella"),
+    Relationship.other.value: N_("Altro familiare"),
+}
+
+CHANNELS: Final[Mapping[str, str]] = {
+    "none": N_("Nessuno"),
+    "slip": N_("Tagliando"),
+    "email": N_("E-mail"),
+    "institutional_mailbox": N_("Casella istituzionale"),
+    "activation_link": N_("Link di attivazione"),
+}
+
+STATUSES: Final[Mapping[str, Label]] = {
+    "requested": Label(N_("Da consegnare"), "progress", ""),
+    "attempting": Label(N_("Invio in corso"), "progress", ""),
+    "deferred": Label(N_("Rimandata"), "warning", ""),
+    "accepted": Label(N_("Inviata"), "success", ""),
+    "failed": Label(N_("Non recapitata"), "danger", ""),
+    "refused": Label(N_("Non effettuata"), "danger", ""),
+    "printed": Label(N_("Stampata"), "success", ""),
+    "superseded": Label(
+        N_("Annullata"), "neutral", N_("Le credenziali sono state usate o sostituite prima.")
+    ),
+}
+"""A delivery's own status, where a holder's state is not meant."""

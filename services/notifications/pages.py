@@ -1,0 +1,282 @@
+"""The desk's pages under /consegne: classes, the state of every credential, slips to print (P5, M7, M8)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import HTMLResponse, Response
+
+from services.notifications import labels, queries
+from services.notifications.channels.people import Child, SchoolHead
+from services.notifications.channels.slip.model import RegisterLine
+from services.notifications.channels.slip.register import render_register
+from services.notifications.claims import ClaimsUnavailable
+from services.notifications.desk import DeskUser, NotFound, desk_of, desk_user
+from services.notifications.domain.states import State, Step
+from services.notifications.letters import ROME
+from services.notifications.operations import (
+    ChangedMeanwhile,
+    Desk,
+    LeftOut,
+    NothingPrinted,
+    NotOfThisClass,
+    Order,
+    Printed,
+    ReasonNeeded,
+)
+from services.notifications.queries import Holder, School, SchoolClass
+from shared.contracts.notifications import PrintingReason
+from shared.web.errors import Problem, wants_html
+from shared.web.i18n import N_, gettext
+from shared.web.state import web_state
+from shared.web.templating import NavItem, SchoolFront
+
+router = APIRouter(prefix="/consegne", include_in_schema=False)
+Who = Annotated[DeskUser, Depends(desk_user)]
+REPRINT_REASONS = tuple(r for r in PrintingReason if r is not PrintingReason.first_printing)
+ISSUE_PATH = "/accesso/emissioni"
+_DOWN = N_("In questo momento i tagliandi non si possono stampare")
+_CHANGED = N_("Qualcosa è cambiato nel frattempo")
+
+
+@router.get("/", name="classes")
+async def show_classes(request: Request, who: Who, anno: str = "") -> HTMLResponse:
+    """The classes of one school year, each with its credentials counted by state."""
+    desk = desk_of(request)
+    pool = desk.commands.store.pool
+    school = await _school(desk, who)
+    everything = await queries.classes(pool, school.code)
+    years = list(dict.fromkeys(c.year for c in everything))
+    year = anno if anno in years else (years[0] if years else "")
+    counts = await queries.counts(pool, [c for c in everything if c.year == year], desk.now)
+    total: Counter[State] = sum((c.states for c in counts), Counter())
+    present = [state for state in labels.STATES if total[state]]
+    return _render(
+        request, "classes.html", school, years=years, year=year, classes=counts, total=total, states=present
+    )
+
+
+@router.get("/classi/{class_id}", name="class")
+async def show_class(
+    request: Request, who: Who, class_id: str, stato: str = "", ruolo: str = ""
+) -> HTMLResponse:
+    """Every holder of a class with the one state of their credential and the one thing to do next."""
+    desk = desk_of(request)
+    school, one = await _school_and_class(desk, who, class_id)
+    everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
+    state = State(stato) if stato in set(State) else None
+    role = ruolo if ruolo in ("pupil", "guardian") else ""
+    shown = [
+        h for h in everyone if (state is None or h.standing.state is state) and (not role or h.role == role)
+    ]
+    count = Counter(h.standing.state for h in everyone)
+    return _render(
+        request,
+        "class.html",
+        school,
+        school_class=one,
+        everyone=everyone,
+        shown=shown,
+        state=state,
+        role=role,
+        count=count,
+        states=[s for s in labels.STATES if count[s]],
+        to_print=[h for h in everyone if h.standing.step is Step.print],
+        to_issue=[h for h in everyone if h.standing.step is Step.issue],
+        selectable=any(h.standing.step in (Step.print, Step.reprint) for h in shown),
+        to_correct=any(h.standing.step is Step.correct_address for h in shown),
+        printed=any(h.standing.state is State.printed for h in everyone),
+        issue_path=ISSUE_PATH,
+        left_out=desk.told_once(who.account_id, one.id),
+    )
+
+
+@router.post("/classi/{class_id}/tagliandi", name="print")
+async def print_slips(
+    request: Request,
+    who: Who,
+    class_id: str,
+    holders: Annotated[list[str] | None, Form()] = None,
+    motivo: Annotated[PrintingReason | Literal[""], Form()] = "",
+    consegna: Annotated[Literal["classe", "sportello"], Form()] = "classe",
+    scelta: Annotated[Literal["tutti", "selezione"], Form()] = "tutti",
+) -> Response:
+    """The slips as a PDF, streamed and never stored. A reprint asks for its reason first."""
+    desk = desk_of(request)
+    school, one = await _school_and_class(desk, who, class_id)
+    chosen = frozenset(holders or ())
+    if scelta == "selezione" and not chosen:
+        raise Problem(
+            422,
+            "nothing-selected",
+            N_("Nessun tagliando selezionato"),
+            N_("Torni all’elenco e selezioni almeno una persona."),
+        )
+    order = Order(
+        school=school,
+        school_class=one,
+        holders=chosen,
+        reason=motivo if motivo and motivo is not PrintingReason.first_printing else None,
+        carried_by="holder" if consegna == "sportello" else "pupil",
+        actor=who.account_id,
+        traceparent=getattr(request.state, "traceparent", None),
+    )
+    try:
+        printed = await desk.print_slips(order)
+    except ReasonNeeded as needed:
+        return _ask_reason(request, school, one, needed, order, asked=motivo != "")
+    except (NotOfThisClass, NothingPrinted, ClaimsUnavailable, ChangedMeanwhile) as trouble:
+        raise _problem(trouble) from None
+    desk.tell_once(who.account_id, one.id, printed.left_out)
+    return _pdf(printed, one)
+
+
+@router.get("/classi/{class_id}/elenco-firme", name="signatures")
+async def signatures(request: Request, who: Who, class_id: str) -> Response:
+    """The list to be signed at hand-over: everybody of the class with a printed slip. No secret is on it."""
+    desk = desk_of(request)
+    school, one = await _school_and_class(desk, who, class_id)
+    everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
+    lines = [
+        RegisterLine(
+            reference=h.delivery.delivery,
+            holder_name=h.name,
+            role="pupil" if h.role == "pupil" else "guardian",
+            concerning=tuple(Child(name, one.title) for name in h.of_whom),
+        )
+        for h in everyone
+        if h.standing.state is State.printed and h.delivery is not None
+    ]
+    if not lines:
+        raise _problem(NothingPrinted(()))
+    head = SchoolHead(name=school.name, code=school.code)
+    today = desk.now.astimezone(ROME).date()
+    pdf = render_register(lines, class_name=one.title, school=head, today=today)
+    return Response(pdf, media_type="application/pdf", headers=_file(f"elenco-firme-{one.title}"))
+
+
+@router.get("/recapiti/{delivery}", name="delivery")
+async def show_delivery(request: Request, who: Who, delivery: str) -> HTMLResponse:
+    """One delivery with everything that was tried, and what the mail server said."""
+    desk = desk_of(request)
+    pool = desk.commands.store.pool
+    school = await _school(desk, who)
+    found = await queries.delivery(pool, delivery, school.code)
+    if found is None:
+        raise NotFound()
+    holder = await queries.holder_name(pool, found["holder"])
+    steps = await queries.steps(pool, delivery)
+    return _render(request, "delivery.html", school, delivery=found, holder=holder, steps=steps)
+
+
+async def _school(desk: Desk, who: DeskUser) -> School:
+    school = await queries.school(desk.commands.store.pool, who.school)
+    if school is None:
+        raise NotFound()
+    return school
+
+
+async def _school_and_class(desk: Desk, who: DeskUser, class_id: str) -> tuple[School, SchoolClass]:
+    """A class of another school does not exist for whoever asks."""
+    school = await _school(desk, who)
+    one = await queries.school_class(desk.commands.store.pool, class_id, school.code)
+    if one is None:
+        raise NotFound()
+    return school, one
+
+
+def _render(
+    request: Request, name: str, school: School, status_code: int = 200, **context: Any
+) -> HTMLResponse:
+    return web_state(request).pages.render(
+        request,
+        f"notifications/{name}",
+        status_code=status_code,
+        school=SchoolFront(name=school.name),
+        navigation=[NavItem(gettext("Consegne"), "/consegne/", active=True)],
+        labels=labels,
+        **context,
+    )
+
+
+def _ask_reason(
+    request: Request, school: School, one: SchoolClass, needed: ReasonNeeded, order: Order, *, asked: bool
+) -> Response:
+    missing = N_("Indichi perché si ristampa.")
+    if not wants_html(request):
+        raise Problem(
+            422,
+            "reason-needed",
+            N_("Serve il motivo della ristampa"),
+            missing,
+            errors=[{"pointer": "#/motivo", "detail": gettext(missing)}],
+        )
+    return _render(
+        request,
+        "reason.html",
+        school,
+        status_code=422,
+        school_class=one,
+        again=needed.again,
+        chosen=needed.chosen,
+        carried_by=order.carried_by,
+        reasons=[(r.value, gettext(labels.REASONS[r]), "") for r in REPRINT_REASONS],
+        errors={"motivo": gettext(missing)} if asked else {},
+    )
+
+
+def _pdf(printed: Printed, one: SchoolClass) -> Response:
+    told = {"Custode-Slips": str(printed.slips), "Custode-Left-Out": str(len(printed.left_out))}
+    return Response(printed.pdf, media_type="application/pdf", headers=_file(f"tagliandi-{one.title}") | told)
+
+
+def _file(name: str) -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}.pdf",
+    }
+
+
+def _problem(trouble: Exception) -> Problem:
+    match trouble:
+        case NotOfThisClass():
+            return NotFound()
+        case NothingPrinted(left_out=left_out):
+            return Problem(
+                409,
+                "nothing-to-print",
+                N_("Non c’è niente da stampare"),
+                N_("Nessun tagliando è stato stampato."),
+                errors=_told(left_out),
+            )
+        case ClaimsUnavailable():
+            return Problem(
+                503,
+                "secrets-unavailable",
+                _DOWN,
+                N_(
+                    "Il servizio delle credenziali non risponde. Nessun tagliando è stato stampato né segnato come "
+                    "stampato: riprovi tra qualche minuto."
+                ),
+                headers={"Retry-After": "30"},
+            )
+    return Problem(
+        409,
+        "changed-meanwhile",
+        _CHANGED,
+        N_(
+            "Un tagliando è stato usato, sostituito o stampato da altri. Niente è stato stampato: torni all’elenco, "
+            "che mostra lo stato aggiornato, e riprovi."
+        ),
+    )
+
+
+def _told(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    return [{"detail": f"{one.name}: {gettext(labels.WHY_NOT[one.why])}"} for one in left_out]
+
+
+def holder_of_whom(holder: Holder) -> str:
+    """`Madre di Verdi Luca`, or what a pupil is called."""
+    return ", ".join(holder.of_whom)
