@@ -95,7 +95,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
         issuing = Issuing(hasher)
         url = settings.database_url.get_secret_value()
         slips = Slips(store, metrics)
-        sessions = Sessions(runtime.pool, runtime.commands, store.clock)
+        sessions = Sessions(runtime.commands)
         issuer_lock, keeper_lock = AdvisoryLock(url, "issuer"), AdvisoryLock(url, "housekeeping")
         runtime.stack.push_async_callback(issuer_lock.release)
         runtime.stack.push_async_callback(keeper_lock.release)

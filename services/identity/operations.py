@@ -1,5 +1,6 @@
 """What staff do: open accounts of colleagues, issue to those who were left out (P2)."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from services.identity.queries import Queries
 from services.identity.reactions import draw_user_codes, enqueued
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole, StaffDetails, StaffRole
+from shared.database import Pool
 from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
 from shared.eventstore.units import Unit, Write
@@ -22,6 +24,7 @@ from shared.sql import Statements
 
 SQL = Statements(__file__)
 _TRIES = 5
+_SCHOOL_POLL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,15 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
             continue
         return code
     raise AssertionError
+
+
+async def wait_for_school(pool: Pool, school: str, at_most: float = 10.0) -> None:
+    """Until we have read of this school, or `at_most` seconds."""
+    queries = Queries(pool)
+    for _ in range(int(at_most / _SCHOOL_POLL)):
+        if await queries.school(school) is not None:
+            return
+        await asyncio.sleep(_SCHOOL_POLL)
 
 
 @dataclass(frozen=True, slots=True)

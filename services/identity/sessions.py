@@ -9,10 +9,8 @@ from nats.aio.msg import Msg
 
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import RevokeSessions
-from shared.contracts.entry import Clock
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole
-from shared.database import Pool
 from shared.eventstore.commands import Commands
 from shared.eventstore.units import Write
 from shared.ids import new_id
@@ -55,13 +53,12 @@ def opened(
 class Sessions:
     """Identity's own introspector, and the one who answers the others' questions."""
 
-    def __init__(self, pool: Pool, commands: Commands, clock: Clock) -> None:
-        self._pool = pool
+    def __init__(self, commands: Commands) -> None:
+        self._pool = commands.store.pool
         self._commands = commands
-        self._clock = clock
 
     async def introspect(self, token_hash: bytes) -> Principal | None:
-        now = self._clock()
+        now = self._commands.store.clock()
         row = await self._pool.fetchrow(SQL("introspect"), token_hash, now)
         if row is None:
             return None
