@@ -98,22 +98,23 @@ class Lock:
 
 
 def write_run_file(folder: Path, content: Mapping[str, object]) -> None:
-    """Say what runs and where, for `status`, `down` and the other commands. No secrets."""
+    """Say what this process runs and where, for `status` and the other commands. No secrets."""
     descriptor, name = tempfile.mkstemp(dir=folder)
     with os.fdopen(descriptor, "w") as stream:
-        json.dump(content, stream, indent=1)
+        json.dump({"supervisor": os.getpid(), **content}, stream, indent=1)
     Path(name).replace(folder / RUN_FILE)
 
 
 def read_run_file(folder: Path) -> RunFile | None:
-    """What runs over this folder; None when nothing does, whatever an old file says."""
-    if Lock(folder).holder() is None:
+    """What runs over this folder; None when nothing does, whatever a file of an earlier process says."""
+    holder = Lock(folder).holder()
+    if holder is None:
         return None
     try:
         found: RunFile = json.loads((folder / RUN_FILE).read_text())
     except (OSError, ValueError):
         return None
-    return found
+    return found if found.get("supervisor") == holder else None
 
 
 def remove_folder(folder: Path) -> None:

@@ -65,7 +65,10 @@ def test_an_old_run_file_is_not_believed(settings: Settings) -> None:
     assert read_run_file(folder) is None
     lock = Lock(folder)
     lock.take()
-    assert read_run_file(folder) == {"state": "running"}
+    assert read_run_file(folder) == {"state": "running", "supervisor": os.getpid()}
+    (folder / "run.json").write_text('{"state": "running", "supervisor": 1}')
+    assert read_run_file(folder) is None
+    write_run_file(folder, {"state": "starting"})
     assert stat.S_IMODE((folder / "run.json").stat().st_mode) == 0o600
     lock.release()
 
