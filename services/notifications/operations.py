@@ -14,7 +14,13 @@ from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.channels.slip.model import Notice, Slip, SlipPdf
 from services.notifications.channels.slip.render import render_slips
 from services.notifications.claims import NotOpened, Opened, claim
-from services.notifications.domain.delivery import DELIVERY, PrintSlip, RequestDelivery, fallback_id
+from services.notifications.domain.delivery import (
+    DELIVERY,
+    PrintSlip,
+    RequestDelivery,
+    fallback_id,
+    may_fall_back,
+)
 from services.notifications.domain.states import Step
 from services.notifications.epoch_keys import EpochKeys
 from services.notifications.letters import ROME, Letter, last_day, letters
@@ -205,7 +211,7 @@ class Desk:
         store = self.commands.store
         for _ in range(_TRIES):
             workspace = Workspace(store)
-            await workspace.load(DELIVERY, [sheet.delivery for sheet in sheets])
+            await workspace.load(DELIVERY, {i for s in sheets for i in (s.delivery, s.letter.delivery)})
             try:
                 units = [self._unit(workspace, order, sheet) for sheet in sheets]
             except Refused:
@@ -220,6 +226,8 @@ class Desk:
     def _unit(self, workspace: Workspace, order: Order, sheet: _Sheet) -> Unit:
         letter = sheet.letter
         if letter.channel is not Channel.slip:
+            if not may_fall_back(workspace.state(DELIVERY, letter.delivery)):
+                raise ChangedMeanwhile
             instead = RequestDelivery(
                 delivery=sheet.delivery,
                 account=letter.account,

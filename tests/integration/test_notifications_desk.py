@@ -197,7 +197,7 @@ async def test_strangers_are_refused(house: House) -> None:
         borrowed = await other.post(f"/consegne/classi/{foreign}/tagliandi", data={"holders": holders[0]})
         assert borrowed.status_code == 404, "a holder of another school's class"
     for role in ("guardian", "pupil", "teacher", "auditor"):
-        async with browser(app, sessions.open(role)) as nobody:  # type: ignore[arg-type]
+        async with browser(app, sessions.open(role)) as nobody:
             for path in ("/consegne/", *paths, "/api/notifications/classes", "/api/notifications/deliveries"):
                 assert (await nobody.get(path)).status_code == 403, (role, path)
             assert (await nobody.post(f"/consegne/classi/{class_id}/tagliandi")).status_code == 403
