@@ -43,6 +43,7 @@ def examine(settings: Settings) -> list[Check]:
         _python,
         _engines,
         _data_folder,
+        _orphans,
         _ports,
         _secrets,
         _servers,
@@ -101,6 +102,18 @@ def _data_folder(settings: Settings) -> Iterator[Check]:
     fine = free >= FREE_SPACE
     advice = "" if fine else "at least 2 GB should be free: a full disk stops every service"
     yield Check("disk", "ok" if fine else "warning", f"{free / 1024**3:.1f} GB free", advice)
+
+
+def _orphans(settings: Settings) -> Iterator[Check]:
+    """What engines kept elsewhere for installations that are gone; never deleted on a guess."""
+    host = this_host(settings.engine_user, settings.engine_folder)
+    for origin in sorted(host.root.glob("*/origin") if host.user else ()):
+        was = origin.read_text().strip()
+        if not Path(was).exists():
+            advice = f"if that installation is gone for good: rm -r {origin.parent}"
+            yield Check(
+                "left over", "warning", f"{origin.parent} belongs to {was}, which is not there", advice
+            )
 
 
 def _ports(settings: Settings) -> Iterator[Check]:

@@ -250,6 +250,18 @@ def test_doctor_is_content_with_a_machine_that_can_run_it(folder: Path) -> None:
     assert not (folder / "data").exists()
 
 
+def test_doctor_sees_what_a_vanished_installation_left(folder: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root's engines have homes elsewhere")
+    for name, was in (("gone", folder / "never"), ("there", folder)):
+        (folder / "engines" / name).mkdir(parents=True)
+        (folder / "engines" / name / "origin").write_text(f"{was}\n")
+    doctor = command(folder, "doctor", CUSTODE_ENGINE_FOLDER=str(folder / "engines"))
+    assert doctor.returncode == 0
+    assert f"rm -r {folder / 'engines' / 'gone'}" in doctor.stdout
+    assert "there" not in doctor.stdout.replace("not there", "")
+
+
 def test_doctor_sees_a_server_that_does_not_answer_and_a_key_that_others_may_read(folder: Path) -> None:
     key = folder / "kek"
     key.write_bytes(bytes(32))
