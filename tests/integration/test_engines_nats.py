@@ -106,9 +106,7 @@ async def test_everyone_reads_everyone_through_the_imported_api(
 @pytest.mark.parametrize(
     "verb", ["STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE"]
 )
-async def test_a_service_cannot_administer_even_its_own_stream(
-    bus: NatsEngine, user: str, verb: str
-) -> None:
+async def test_a_service_cannot_administer_even_its_own_stream(bus: NatsEngine, user: str, verb: str) -> None:
     stream = user.upper()
     before = await messages(bus, stream)
     async with as_user(bus, user) as client:
