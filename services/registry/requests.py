@@ -1,6 +1,5 @@
 """One enrolment as a school's system sends it, over HTTP and on the bus alike (S3). Refusals never echo a value."""
 
-import unicodedata
 from collections.abc import Callable
 from datetime import date
 from hashlib import sha256
@@ -11,51 +10,45 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from services.registry.codes import InvalidCode, check_codice_fiscale, check_codice_meccanografico
-from services.registry.imports.cells import BadCell, read_email
+from services.registry.imports.cells import BadCell, Cells, read_email
 from services.registry.imports.facts import ClassFact, EnrolmentFact, GuardianFact, PupilFact, Where
 from services.registry.imports.labels import school_year_label
+from services.registry.imports.problems import Problems
 from shared.contracts.registry import EnrolmentKind, Relationship
 
-_FORBIDDEN = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
+Read = Callable[[Cells, str], str | None]
 
 
-def _clean(text: str) -> str:
-    """NFC, one space between words; no control characters, no half characters."""
-    if any(unicodedata.category(c) in _FORBIDDEN and not c.isspace() for c in text):
-        raise PydanticCustomError("unusable_character", "holds a character that cannot be here")
-    return " ".join(unicodedata.normalize("NFC", text).split())
+def _read(read: Read) -> AfterValidator:
+    """As a cell of a file is read, so that the same person is the same by every way in."""
+
+    def validate(text: str) -> str | None:
+        try:
+            return read(Cells("", Problems()), text)
+        except BadCell as bad:
+            raise PydanticCustomError(bad.code, "is not in the expected form") from None
+        except InvalidCode as wrong:
+            raise PydanticCustomError(wrong.reason, "is not a valid code") from None
+
+    return AfterValidator(validate)
 
 
 def _nothing_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _checked(check: Callable[[str], str]) -> AfterValidator:
-    def validate(text: str) -> str:
-        try:
-            return check(text)
-        except InvalidCode as wrong:
-            raise PydanticCustomError(wrong.reason, "is not a valid code") from None
-        except BadCell as bad:
-            raise PydanticCustomError(bad.code, "is not in the expected form") from None
-
-    return AfterValidator(validate)
-
-
-def _unescaped(text: str) -> str:
-    if any(unicodedata.category(c)[0] in "CZ" for c in text):
-        raise PydanticCustomError("unusable_character", "holds a character that cannot be here")
-    return text
-
-
 _Empty = BeforeValidator(_nothing_if_empty)
-Name = Annotated[str, Field(max_length=200), AfterValidator(_clean), Field(min_length=1)]
-Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean), Field(min_length=1)]
-Source = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_unescaped)]
-CodiceFiscale = Annotated[str, _checked(check_codice_fiscale)]
-Email = Annotated[str, _checked(read_email)]
-School = Annotated[str, _checked(check_codice_meccanografico)]
-Year = Annotated[str, _checked(school_year_label)]
+Text = Annotated[str, Field(max_length=1000)]
+Name = Annotated[Text, _read(lambda cells, text: cells.name(text, ""))]
+Words = Annotated[Text, _read(lambda cells, text: cells.words(text, "") or None)]
+Id = Annotated[Text, _read(lambda cells, text: cells.identifier(text, ""))]
+Source = Annotated[str, Field(max_length=64), _read(lambda cells, text: cells.identifier(text, ""))]
+Phone = Annotated[Text, _read(lambda cells, text: cells.phone(text, ""))]
+Language = Annotated[Text, _read(lambda cells, text: cells.language(text, ""))]
+CodiceFiscale = Annotated[Text, _read(lambda cells, text: check_codice_fiscale(text))]
+Email = Annotated[Text, _read(lambda cells, text: read_email(text.strip()))]
+School = Annotated[Text, _read(lambda cells, text: check_codice_meccanografico(text))]
+Year = Annotated[Text, _read(lambda cells, text: school_year_label(text))]
 
 
 class _Model(BaseModel):
@@ -67,9 +60,9 @@ class ClassRequest(_Model):
 
     id: Id
     grade: int | None = Field(default=None, ge=1, le=13)
-    section: Annotated[str | None, Field(max_length=20), _Empty] = None
-    curriculum: Annotated[str | None, Field(max_length=200), _Empty] = None
-    title: Annotated[str | None, Field(max_length=200), _Empty] = None
+    section: Annotated[Words | None, _Empty] = None
+    curriculum: Annotated[Words | None, _Empty] = None
+    title: Annotated[Words | None, _Empty] = None
 
 
 class PupilRequest(_Model):
@@ -90,8 +83,8 @@ class GuardianRequest(_Model):
     relationship: Relationship = Relationship.other
     codice_fiscale: Annotated[CodiceFiscale | None, _Empty] = None
     email: Annotated[Email | None, _Empty] = None
-    phone: Annotated[str | None, Field(max_length=30, pattern=r"^\+?[0-9 ./()-]{4,}$"), _Empty] = None
-    language: Annotated[str | None, Field(pattern=r"^[a-z]{2,3}$"), _Empty] = None
+    phone: Annotated[Phone | None, _Empty] = None
+    language: Annotated[Language | None, _Empty] = None
     data_access: bool | None = None
     justifies_online: bool | None = None
 
