@@ -23,8 +23,12 @@ Field = Annotated[str, Form(max_length=1024)]
 CHANGE = "/accesso/cambio-password"
 SIGN_IN = "/accesso/"
 NEW_DIFFERS = N_("Le due nuove password non sono uguali.")
-MISSING_CODE = N_("Scriva il codice utente.")
-MISSING_PASSWORD = N_("Scriva la password.")
+MISSING = {
+    "codice": N_("Scriva il codice utente."),
+    "password": N_("Scriva la password."),
+    "attuale": N_("Scriva la password attuale."),
+    "nuova": N_("Scriva la nuova password."),
+}
 
 
 def page_routes(front: Front) -> APIRouter:
@@ -255,12 +259,7 @@ def _rest(router: APIRouter, front: Front) -> None:
 
 
 def _missing(**fields: str) -> dict[str, str]:
-    texts = {"codice": MISSING_CODE}
-    return {
-        name: gettext(texts.get(name, MISSING_PASSWORD))
-        for name, value in fields.items()
-        if not value.strip()
-    }
+    return {name: gettext(MISSING[name]) for name, value in fields.items() if not value.strip()}
 
 
 def _told_back(code: str) -> str:
