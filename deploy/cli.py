@@ -1,7 +1,9 @@
 """The command `custode`: nothing but the composition of its subcommands."""
 
+import logging
 import sys
 
+import structlog
 import typer
 
 from deploy.commands import audit, bus, contracts, demo, requirements, run
@@ -22,6 +24,8 @@ for group in (demo, run, bus, audit, contracts, requirements):
 
 def main() -> None:
     """Run the command line; an expected failure is a message and an exit code, never a traceback."""
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except EngineError as error:
