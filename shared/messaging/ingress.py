@@ -64,6 +64,7 @@ class Ingress:
             try:
                 client = await self._bus.connected()
                 queue = await client.jetstream().pull_subscribe_bind("registry", stream="INGRESS")
+                self.stopped = None
                 while True:
                     try:
                         messages = await queue.fetch(BATCH, timeout=5)
@@ -71,7 +72,6 @@ class Ingress:
                         _ = self._bus.client
                         continue
                     await self._take(messages)
-                    self.stopped = None
             except asyncio.CancelledError:
                 raise
             except (NatsError, BusUnavailable, TimeoutError, OSError) as trouble:
