@@ -34,7 +34,7 @@ from shared.sql import Statements
 
 SQL = Statements(__file__)
 HERE = Path(__file__).parent
-OPERATOR = "operator"
+OPERATOR = "system:command-line"
 """The actor of what is done on the installation's own command line."""
 
 

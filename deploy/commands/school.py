@@ -1,0 +1,225 @@
+"""`custode school`: schools, their policy, years and keys, and what their systems sent that could not be carried out."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from deploy.attach import told_as
+from deploy.commands.common import Exit, fail, note, print_json, print_line
+from services.registry.api_keys import NameTaken
+from services.registry.codes import InvalidCode
+from services.registry.imports.cells import BadCell
+from services.registry.operations import Registry, open_registry
+from services.registry.settings import RegistrySettings
+from shared.contracts.policy import PRESETS, CredentialPolicy
+from shared.decider import Refused
+from shared.logging import configure_logging
+from shared.settings import CommonSettings
+
+T = TypeVar("T")
+Code = Annotated[str, typer.Argument(help="codice meccanografico, such as MIIS00100A")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+class Preset(StrEnum):
+    """The policies of the two circulars."""
+
+    paper = "paper"
+    email = "email"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this group to the command line."""
+    group = typer.Typer(help="Schools: policy, years, keys, quarantine.", no_args_is_help=True)
+    group.command("add")(add)
+    group.command("list")(list_)
+    group.command("policy")(policy)
+    group.command("year")(year)
+    group.command("api-key")(api_key)
+    group.command("quarantine")(quarantine)
+    app.add_typer(group, name="school")
+
+
+@asynccontextmanager
+async def registry_here() -> AsyncIterator[Registry]:
+    """The registry of the installation that runs, worked on from this process."""
+    with told_as("registry"):
+        common, settings = CommonSettings(), RegistrySettings()
+    configure_logging("registry", common.environment, common.log_format)
+    logging.getLogger().setLevel(logging.WARNING)
+    async with open_registry(common, settings) as registry:
+        yield registry
+
+
+def on_registry(work: Callable[[Registry], Awaitable[T]]) -> T:
+    """Run `work` there; what it refuses is a message and an exit code."""
+
+    async def run() -> T:
+        async with registry_here() as registry:
+            return await work(registry)
+
+    try:
+        return asyncio.run(run())
+    except Refused as refused:
+        fail(refused.text)
+    except InvalidCode as wrong:
+        fail(str(wrong), Exit.usage)
+    except BadCell:
+        fail("a school year is written as 2026/2027", Exit.usage)
+    except NameTaken as taken:
+        fail(str(taken))
+
+
+def add(
+    code: Code,
+    name: Annotated[str, typer.Option("--name", help="As it stands on the school's papers.")],
+    customer_id: Annotated[
+        str, typer.Option("--customer-id", help="The stable part of its own address: a-z, 0-9, hyphens.")
+    ],
+    preset: Annotated[Preset, typer.Option("--preset", help="How it hands out its keys.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="The circular that says so.")
+    ] = "at the school's registration",
+    entry_grade: Annotated[int, typer.Option("--entry-grade", min=1, max=13)] = 1,
+) -> None:
+    """Register a school with its policy. Harmless when repeated."""
+
+    async def work(registry: Registry) -> None:
+        await registry.register_school(code, name, customer_id, entry_grade=entry_grade)
+        await registry.adopt_policy(code.upper(), PRESETS[preset.value], reason)
+
+    try:
+        on_registry(work)
+    except ValidationError:
+        fail("a customer id is 2 to 40 of a-z, 0-9 and hyphens, and starts with none", Exit.usage)
+    print_line(code.upper())
+
+
+def list_(as_json: AsJson = False) -> None:
+    """The registered schools."""
+    found = on_registry(lambda registry: registry.queries.schools())
+    if as_json:
+        print_json(
+            [{"school": s.code, "name": s.name, "customer_id": s.customer_id} for s in found],
+        )
+        return
+    for school in found:
+        print_line(f"{school.code}  {school.customer_id:<16}  {school.name}")
+
+
+def policy(
+    code: Code,
+    preset: Annotated[Preset | None, typer.Option("--preset")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", exists=True, dir_okay=False, help="A policy as JSON.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="The circular that says so.")] = None,
+) -> None:
+    """Show a school's policy as JSON, or adopt another, with a reason."""
+    school = code.upper()
+    if preset is None and file is None:
+        found = on_registry(lambda registry: registry.queries.school(school))
+        if found is None:
+            fail("the school is not registered")
+        print_json(None if found.policy is None else found.policy.model_dump(mode="json"))
+        return
+    if reason is None:
+        fail("a policy is adopted with a reason: --reason", Exit.usage)
+    wanted = PRESETS[preset.value] if preset is not None else _read_policy(file)
+    changed = on_registry(lambda registry: registry.adopt_policy(school, wanted, reason))
+    note("adopted" if changed else "nothing changed: this is the policy already")
+
+
+def _read_policy(file: Path | None) -> CredentialPolicy:
+    assert file is not None
+    try:
+        return CredentialPolicy.model_validate_json(file.read_bytes())
+    except ValidationError as wrong:
+        places = sorted({".".join(str(part) for part in error["loc"]) for error in wrong.errors()})
+        fail(f"{file.name} is no policy; look at: {', '.join(places)}", Exit.usage)
+
+
+def year(
+    code: Code,
+    label: Annotated[str, typer.Argument(help="such as 2026/2027")],
+    starts: Annotated[datetime | None, typer.Option("--starts", formats=["%Y-%m-%d"])] = None,
+    ends: Annotated[datetime | None, typer.Option("--ends", formats=["%Y-%m-%d"])] = None,
+) -> None:
+    """Open a school year: from 1 September to 31 August where not said otherwise."""
+    first, last = (None if moment is None else moment.date() for moment in (starts, ends))
+    on_registry(lambda registry: registry.open_year(code.upper(), label, first, last))
+
+
+def api_key(
+    code: Code,
+    name: Annotated[str, typer.Argument(help="Which of the school's systems it is for.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="From now on this key opens nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key for one of a school's systems, and print it: this once, and never again."""
+    school = code.upper()
+    if revoke:
+        if not on_registry(lambda registry: registry.revoke_api_key(school, name)):
+            fail("the school has no valid key of this name")
+        note("revoked")
+        return
+    made = on_registry(lambda registry: registry.add_api_key(school, name))
+    note("keep it well: it is shown this once")
+    if as_json:
+        print_json({"id": made.id, "school": school, "key": made.secret})
+    else:
+        print_line(made.secret)
+
+
+def quarantine(
+    school: Annotated[str | None, typer.Option("--school", help="Of this school only.")] = None,
+    retry: Annotated[int | None, typer.Option("--retry", help="Try this one again.")] = None,
+    settle: Annotated[int | None, typer.Option("--settle", help="Put this one aside for good.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What schools' systems sent that could not be carried out, with the reason."""
+    if retry is not None:
+        _retry(retry)
+        return
+    if settle is not None:
+        if not on_registry(lambda registry: registry.settle_quarantined(settle)):
+            fail(f"there is no {settle} in quarantine")
+        note("settled")
+        return
+    found = on_registry(lambda registry: registry.quarantined(school.upper() if school else None))
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": each.id,
+                    "school": each.school,
+                    "message_id": each.message_id,
+                    "reason": each.reason,
+                    "arrived_at": each.arrived_at.isoformat(),
+                }
+                for each in found
+            ]
+        )
+        return
+    for each in found:
+        shown = json.dumps(each.message_id, ensure_ascii=True) if each.message_id is not None else "-"
+        print_line(f"{each.id}  {each.school}  {each.arrived_at:%Y-%m-%d %H:%M}Z  {shown}  {each.reason}")
+
+
+def _retry(quarantined: int) -> None:
+    try:
+        still = on_registry(lambda registry: registry.retry_quarantined(quarantined))
+    except KeyError:
+        fail(f"there is no {quarantined} in quarantine")
+    if still is not None:
+        fail(f"it stays in quarantine: {still}")
+    note("carried out")
