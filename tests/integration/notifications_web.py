@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 from fastapi import FastAPI
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from services.notifications.operations import Desk
 from services.notifications.web import build_web
@@ -49,7 +49,7 @@ def front(house: House, sessions: Sessions, site: str = SITE) -> FastAPI:
 
     @app.get("/consegne/prova-ingresso")
     async def let_in(token: str) -> Response:
-        answer = PlainTextResponse("entrato")
+        answer = RedirectResponse("/consegne/", 303)
         set_session(answer, common.instance, SessionToken(token))
         return answer
 
