@@ -60,8 +60,8 @@ def _ids(entry: Entry) -> Mapping[str, str]:
 
 
 def causes(entries: Iterable[Entry]) -> dict[str, str]:
-    """For each entry's id, the place of what caused it: `registry:12`."""
-    places = {entry.id: f"{entry.service}:{entry.position}" for entry in entries}
+    """For each entry's id, what caused it: `StudentEnrolled (registry:12)`."""
+    places = {entry.id: f"{entry.name} ({entry.service}:{entry.position})" for entry in entries}
     return {
         entry.id: places.get(entry.cause, "an earlier event") for entry in entries if entry.cause is not None
     }

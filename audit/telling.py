@@ -1,6 +1,13 @@
 """An entry in words: who did what, and why."""
 
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from audit.history import Entry
+
+ROME = ZoneInfo("Europe/Rome")
+_MOMENT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 _SERVICES = {
     "service:registry": "the registry",
@@ -15,6 +22,8 @@ _SKIPPED = frozenset(
 def who(entry: Entry) -> str:
     """The actor, for people; ids are shortened, names are never known here."""
     actor = entry.actor
+    if actor == "operator":
+        return "the operator"
     if actor in _SERVICES:
         return _SERVICES[actor]
     kind, _, rest = actor.partition(":")
@@ -37,8 +46,15 @@ def what(entry: Entry) -> str:
             if value:
                 said.append(name.replace("_", " "))
             continue
-        said.append(f"{name.replace('_', ' ')}: {short(str(value))}")
+        said.append(f"{name.replace('_', ' ')}: {_legible(str(value))}")
     return ", ".join(said)
+
+
+def _legible(text: str) -> str:
+    """Moments in the school's own time, ids by their ends, all else as it is."""
+    if _MOMENT.match(text):
+        return f"{datetime.fromisoformat(text).astimezone(ROME):%d/%m/%Y %H:%M}"
+    return short(text)
 
 
 def short(text: str) -> str:

@@ -6,21 +6,19 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from audit import bundle
 from audit.history import BrokenHistory, BundleSource, Entry, Source, StreamSource
 from audit.replay import NothingFound, causes, of_school, story
-from audit.telling import short, what, who
+from audit.telling import ROME, short, what, who
 from deploy.attach import attached
 from deploy.commands.common import fail, note, print_json
 from shared.messaging.bus import Bus
 
-_ROME = ZoneInfo("Europe/Rome")
 audit = typer.Typer(
     help="Replay the whole history: complete, in causal order, as of any date.", no_args_is_help=True
 )
@@ -86,23 +84,25 @@ def verify(folder: Annotated[Path, typer.Argument(help="A folder that `export` w
     note("complete and in order: " + ", ".join(f"{service} {n}" for service, n in counts.items()))
 
 
-def telling(entries: list[Entry]) -> Table:
-    """The story as a table, narrow enough for a terminal."""
+def telling(entries: list[Entry]) -> Text:
+    """The story, an entry a paragraph, so that it reads on any width."""
     because = causes(entries)
-    table = Table(box=None, pad_edge=False)
-    for title in ("when", "place", "who", "what", "because of"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("when", "place"))
+    text = Text()
     for entry in entries:
-        details = what(entry)
-        table.add_row(
-            entry.time.astimezone(_ROME).strftime("%d/%m/%Y %H:%M:%S"),
-            f"{entry.service}:{entry.position}",
-            who(entry),
-            f"[bold]{entry.name}[/] {short(entry.envelope['subject'].split('/', 1)[1])}"
-            + (f"\n[dim]{details}[/]" if details else ""),
-            because.get(entry.id, "—"),
+        text.append(f"{entry.time.astimezone(ROME):%d/%m/%Y %H:%M:%S}  ")
+        text.append(entry.name, "bold")
+        text.append(f"  {entry.service}:{entry.position}\n", "dim")
+        text.append(
+            f"    {entry.envelope['subject'].split('/')[0]} {short(entry.envelope['subject'].split('/')[1])}, "
         )
-    return table
+        text.append(f"by {who(entry)}")
+        if entry.id in because:
+            text.append(f", because of {because[entry.id]}")
+        text.append("\n")
+        if details := what(entry):
+            text.append(f"    {details}\n", "dim")
+    text.rstrip()
+    return text
 
 
 def _with_source(folder: Path | None, work: Callable[[Source], Awaitable[Any]]) -> Any:
@@ -136,6 +136,6 @@ def _end_of(day: str | None) -> datetime | None:
     if day is None:
         return None
     try:
-        return datetime.combine(date.fromisoformat(day), time.max, tzinfo=_ROME)
+        return datetime.combine(date.fromisoformat(day), time.max, tzinfo=ROME)
     except ValueError:
         fail(f"{day!r} is not a date: write it as 2026-09-14")

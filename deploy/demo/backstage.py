@@ -53,8 +53,9 @@ async def register(registry: Registry, school: DemoSchool) -> None:
     )
 
 
-async def import_file(registry: Registry, file: Path, progress: Progress) -> Report:
-    return await registry.import_file(file.name, file, Options(actor=OPERATOR, progress=progress))
+async def import_file(registry: Registry, file: Path, progress: Progress, *, dry_run: bool = False) -> Report:
+    options = Options(actor=OPERATOR, progress=progress, dry_run=dry_run)
+    return await registry.import_file(file.name, file, options)
 
 
 async def open_staff_account(

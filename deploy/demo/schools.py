@@ -35,3 +35,9 @@ def demo_schools() -> tuple[DemoSchool, DemoSchool]:
         for s in document["schools"]
     }
     return by_policy["paper"], by_policy["email"]
+
+
+def bad_file() -> Path:
+    """A list with the mistakes that real lists have."""
+    document = json.loads((DATA / "schools.json").read_text(encoding="utf-8"))
+    return DATA / str(document["bad_input"]["file"])
