@@ -9,12 +9,14 @@ from services.registry.api import router as api_router
 from services.registry.operations import Registry
 from services.registry.pages import router as pages_router
 from shared.web.app import create_web_app
+from shared.web.reference import add_reference
 from shared.web.sessions import Introspector
 from shared.web.settings import WebSettings
 from shared.web.templating import Pages
 
 HERE = Path(__file__).parent
 _MB = 1024 * 1024
+OPENAPI = "/api/registry/openapi.json"
 UPLOAD_LIMIT = 64 * _MB
 
 
@@ -35,10 +37,11 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
         introspector=introspector,
         checks=runtime.checks(),
         registry=metrics,
-        openapi_url="/api/registry/openapi.json",
+        openapi_url=OPENAPI,
         description="Who belongs to the school: enrolments, classes, imports.",
     )
     app.state.registry_service = registry
     app.include_router(api_router)
     app.include_router(pages_router)
+    add_reference(app, OPENAPI)
     return app

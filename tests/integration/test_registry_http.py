@@ -275,7 +275,7 @@ async def test_a_guardian_sees_their_children(
         "Anna Verdi",
         "1A",
         "Istituto Comprensivo Verdi",
-        "Accesso ai dati consentito",
+        "Legame con l’alunno",
     ):
         assert text in page.text
     english = await site.get(
@@ -294,6 +294,7 @@ async def test_a_guardian_without_access_is_told(
     ).json()
     page = await site.get("/registro/", headers=session(signed.sign_in(entered["guardians"][0], "guardian")))
     assert "Accesso ai dati non consentito" in page.text
+    assert "1A" not in page.text, "where the child is, is nothing for who may not know"
 
 
 async def test_a_pupil_sees_their_class_and_no_one_a_foreign_school(
