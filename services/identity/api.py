@@ -13,6 +13,7 @@ from shared.web.i18n import N_, gettext
 from shared.web.sessions import Principal, clear_session, optional_principal, require
 
 UserCode = Annotated[str, Field(min_length=1, max_length=100)]
+Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 Anyone = Annotated[Principal | None, Depends(optional_principal)]
 SignedInHolder = Annotated[Principal, Depends(require(allow_must_change=True))]
 Desk = Annotated[Principal, Depends(require(*STAFF))]
@@ -40,8 +41,8 @@ class PasswordChange(_Body):
 class IssuanceRequest(_Body):
     """Accounts, or holders, or the whole school: exactly one of them."""
 
-    accounts: list[UserCode] | None = Field(default=None, min_length=1, max_length=MOST_NAMED)
-    holders: list[UserCode] | None = Field(default=None, min_length=1, max_length=MOST_NAMED)
+    accounts: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_NAMED)
+    holders: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_NAMED)
     school: bool = False
 
 

@@ -50,4 +50,5 @@ def canonical_password(text: str) -> str:
 
 def canonical_user_code(text: str) -> str:
     """A user code however it was typed: `bcdf 2345` is `BCDF2345`."""
-    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text)).upper()
+    plain = unicodedata.normalize("NFKC", text).upper()
+    return "".join(c for c in plain if c.isascii() and c.isalnum())

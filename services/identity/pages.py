@@ -4,12 +4,13 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request
+from pydantic import StringConstraints
 from starlette.responses import RedirectResponse, Response
 
 from services.identity.operations import issue_by_desk
 from services.identity.queries import School
 from services.identity.signing_in import Objection
-from services.identity.web import NOT_ACCEPTED, STAFF, Front, front_of, start_of
+from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, STAFF, Front, front_of, start_of
 from shared.contracts.identity import AccountRole
 from shared.contracts.policy import Regeneration
 from shared.web.errors import Problem
@@ -20,8 +21,10 @@ Anyone = Annotated[Principal | None, Depends(optional_principal)]
 SignedInHolder = Annotated[Principal, Depends(require(allow_must_change=True))]
 Desk = Annotated[Principal, Depends(require(*STAFF))]
 Field = Annotated[str, Form(max_length=1024)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 CHANGE = "/accesso/cambio-password"
 SIGN_IN = "/accesso/"
+WRONG_CURRENT = N_("La password attuale non è questa.")
 NEW_DIFFERS = N_("Le due nuove password non sono uguali.")
 MISSING = {
     "codice": N_("Scriva il codice utente."),
@@ -63,7 +66,7 @@ def _signing_in(router: APIRouter, front: Front) -> None:
     @router.get("/s/{customer_id}", name="school_front")
     async def school_front(request: Request, customer_id: str, who: Anyone) -> Response:
         """The school's own stable address (P6, E4). Whatever else a slip's QR carries is for others."""
-        school = await front.queries.school_at(customer_id[:40])
+        school = await front.school_at(customer_id)
         if school is None:
             raise Problem(
                 404,
@@ -107,7 +110,7 @@ def _signing_in(router: APIRouter, front: Front) -> None:
             who = await front.signing_in.sign_in(
                 codice, password, remember=ricorda == "si", device_cookie=front.device(request)
             )
-            errors = {} if who else {"codice": gettext(NOT_ACCEPTED)}
+            errors = {} if who else _not_accepted()
         if who is None:
             school = await front.school_of(request)
             return page(request, school, wanted, errors=errors, code=_told_back(codice))
@@ -172,9 +175,8 @@ def _changing(router: APIRouter, front: Front) -> None:
         if isinstance(changed, Objection):
             return await page(request, who, {"nuova": gettext(changed.reason)}, _told_back(codice))
         if changed is None:
-            where = "attuale" if who is not None else "codice"
-            text = N_("La password attuale non è questa.") if who is not None else NOT_ACCEPTED
-            return await page(request, who, {where: gettext(text)}, _told_back(codice))
+            wrong = {"attuale": gettext(WRONG_CURRENT)} if who is not None else _not_accepted()
+            return await page(request, who, wrong, _told_back(codice))
         if who is None or me is None:
             return RedirectResponse(f"{SIGN_IN}?cambiata=si", status_code=303)
         response = RedirectResponse("/accesso/cambiata", status_code=303)
@@ -247,7 +249,7 @@ def _rest(router: APIRouter, front: Front) -> None:
     @router.post("/accesso/emissioni", name="issue")
     async def issue(
         who: Desk,
-        holders: Annotated[list[str] | None, Form(max_length=1000)] = None,
+        holders: Annotated[list[Id] | None, Form(max_length=1000)] = None,
         scuola: Field = "",
         back: Field = "",
     ) -> Response:
@@ -260,6 +262,11 @@ def _rest(router: APIRouter, front: Front) -> None:
 
 def _missing(**fields: str) -> dict[str, str]:
     return {name: gettext(MISSING[name]) for name, value in fields.items() if not value.strip()}
+
+
+def _not_accepted() -> dict[str, str]:
+    """Of no field: which of the two is wrong, or whether there is a wait, is told to nobody (M10)."""
+    return {"": f"{gettext(NOT_ACCEPTED)} {gettext(NOT_ACCEPTED_HINT)}"}
 
 
 def _told_back(code: str) -> str:

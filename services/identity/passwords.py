@@ -68,7 +68,7 @@ class Peppers:
         key = self._keys.get(pepper)
         if key is None:
             raise UnknownPepper
-        return b64encode(hmac.digest(key, b"password/" + secret.encode(), sha256))
+        return b64encode(hmac.digest(key, b"password/" + secret.encode("utf-8", "surrogatepass"), sha256))
 
     def derived(self, purpose: str) -> bytes:
         """A key for something else of this service (32 bytes), e.g. to sign the cookies of known devices."""

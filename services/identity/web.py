@@ -1,5 +1,6 @@
 """What pages and API share: who serves them, the cookies of this service, the answer when all cores hash."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from shared.web.templating import Pages, SchoolFront
 
 STAFF: tuple[Role, ...] = ("secretary", "principal", "administrator")
 """Who may issue credentials at the desk."""
+_CUSTOMER_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 _SCHOOL_SECONDS = 400 * 24 * 3600
 
 NOT_ACCEPTED = N_("Il codice utente o la password non corrispondono.")
@@ -46,7 +48,11 @@ class Front:
         if principal is not None:
             return await self.queries.school(principal.school)
         customer = request.cookies.get(self._school_cookie)
-        return await self.queries.school_at(customer[:40]) if customer else None
+        return await self.school_at(customer) if customer else None
+
+    async def school_at(self, customer_id: str) -> School | None:
+        """The school with this customer id; nothing that cannot be one reaches the database."""
+        return await self.queries.school_at(customer_id) if _CUSTOMER_ID.fullmatch(customer_id) else None
 
     def device(self, request: HTTPConnection) -> str | None:
         return request.cookies.get(device_cookie(self.settings.instance))

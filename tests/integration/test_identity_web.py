@@ -1,0 +1,336 @@
+"""The pages and the API of access, over HTTP as Caddy forwards it (P6 P7 E4 E5 M10)."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.engines import PostgresEngine
+from services.identity.domain.account import account_id
+from services.identity.operations import NewStaffMember, add_staff
+from services.identity.passwords import HasherBusy
+from shared.contracts.identity import AccountRole, CredentialsIssued, StaffRole
+from shared.contracts.policy import EMAIL, PAPER
+from shared.contracts.registry import EnrolmentKind
+from shared.ids import new_id
+from tests.integration.identity_fixtures import SCHOOL, SITE, World, enrolled, identity_world
+
+CHOSEN = "tre gatti verdi sul tetto"
+SESSION, DEVICE = "__Host-custode-session", "__Host-custode-device"
+
+
+@dataclass
+class Browser:
+    """A client that keeps cookies, the Secure ones too, as a browser does on localhost."""
+
+    client: httpx.AsyncClient
+    cookies: dict[str, str]
+
+    async def get(self, path: str, *, html: bool = True) -> httpx.Response:
+        return await self._send("GET", path, html, None)
+
+    async def post(self, path: str, **form: str | list[str]) -> httpx.Response:
+        return await self._send("POST", path, True, {"data": form})
+
+    async def json(self, method: str, path: str, body: object = None) -> httpx.Response:
+        return await self._send(method, path, False, {"json": body} if body is not None else None)
+
+    async def _send(
+        self, method: str, path: str, html: bool, more: dict[str, object] | None
+    ) -> httpx.Response:
+        headers = {"Accept": "text/html" if html else "application/json", "Origin": SITE}
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        response = await self.client.request(method, path, headers=headers, **(more or {}))  # type: ignore[arg-type]
+        for header in response.headers.get_list("set-cookie"):
+            name, value = header.split(";")[0].split("=", 1)
+            assert "Secure" in header and "HttpOnly" in header and "SameSite=Lax" in header
+            if "Max-Age=0" in header:
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value.strip('"')
+        return response
+
+
+@pytest.fixture
+async def world(postgres: PostgresEngine, folder: Path) -> AsyncIterator[World]:
+    async with identity_world(postgres, folder) as made:
+        yield made
+
+
+@pytest.fixture
+async def browser(world: World) -> AsyncIterator[Browser]:
+    transport = httpx.ASGITransport(world.parts.web(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
+        yield Browser(client, {})
+
+
+async def a_secretary(world: World) -> str:
+    member = NewStaffMember(SCHOOL, (StaffRole.secretary,), "Ada", "Neri", CHOSEN, True)
+    return await add_staff(world.parts.runtime.commands, world.parts.hasher, member, actor="system:test")
+
+
+def text_of(response: httpx.Response) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.text))
+
+
+@pytest.mark.requirement("P6")
+@pytest.mark.requirement("E4", part="the school's own address")
+async def test_the_schools_own_address_shows_the_school_and_is_remembered(
+    world: World, browser: Browser
+) -> None:
+    await world.school(PAPER)
+    page = await browser.get("/s/liceo-prova?c=01a2-slip&next=//evil.example")
+    assert page.status_code == 200 and "Liceo di prova" in page.text and 'name="next"' not in page.text
+    assert "Liceo di prova" in (await browser.get("/accesso/")).text
+    assert (await browser.get("/s/nessuna")).status_code == 404
+    assert (await browser.get("/s/%00")).status_code == 404
+
+
+@pytest.mark.requirement("E5", part="until then the session can do nothing else")
+async def test_from_the_first_sign_in_to_the_new_password(world: World, browser: Browser) -> None:
+    _, code, secret = await world.a_guardian(EMAIL)
+    entered = await browser.post("/accesso/", codice=code, password=secret.password)
+    assert (entered.status_code, entered.headers["location"]) == (303, "/accesso/cambio-password")
+    token = browser.cookies[SESSION]
+    for path in ("/accesso/inizio", "/accesso/consiglio"):
+        turned = await browser.get(path)
+        assert (turned.status_code, turned.headers["location"]) == (303, "/accesso/cambio-password")
+    refused = await browser.json("POST", "/api/identity/issuance", {"school": True})
+    assert refused.status_code == 403 and refused.json()["type"].endswith("password-change-required")
+    form = await browser.get("/accesso/cambio-password")
+    assert "Scelga la sua password" in form.text and 'name="codice"' in form.text
+    wrong = await browser.post(
+        "/accesso/cambio-password", attuale=secret.password, nuova="corta", ripeti="corta"
+    )
+    assert wrong.status_code == 422 and "almeno 15 caratteri" in wrong.text
+    differ = await browser.post(
+        "/accesso/cambio-password", attuale=secret.password, nuova=CHOSEN, ripeti=CHOSEN + "!"
+    )
+    assert differ.status_code == 422 and "non sono uguali" in differ.text
+    done = await browser.post(
+        "/accesso/cambio-password", attuale=secret.password, nuova=CHOSEN, ripeti=CHOSEN
+    )
+    assert (done.status_code, done.headers["location"]) == (303, "/accesso/cambiata")
+    assert browser.cookies[SESSION] != token
+    told = await browser.get("/accesso/cambiata")
+    assert "Password cambiata" in told.text and 'href="/registro/"' in told.text
+    for page in (entered, form, wrong, differ, done, told):
+        assert CHOSEN not in page.text and secret.password not in page.text
+    stale = Browser(browser.client, {SESSION: token})
+    assert (await stale.json("GET", "/api/identity/me")).status_code == 401
+
+
+async def test_families_start_in_the_register_and_staff_at_the_desk(world: World, browser: Browser) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    staff_code = await a_secretary(world)
+    family = await browser.post("/accesso/", codice=code, password=secret.password, next="/registro/voti?m=2")
+    assert family.headers["location"] == "/accesso/consiglio?next=/registro/voti%3Fm%3D2"
+    advice = await browser.get(family.headers["location"])
+    assert "Le consigliamo di cambiare" in advice.text and 'href="/registro/voti?m=2"' in advice.text
+    assert (await browser.get("/accesso/inizio")).headers["location"] == "/registro/"
+    assert (await browser.get("/accesso/")).headers["location"] == "/accesso/inizio"
+    desk = Browser(browser.client, {})
+    entered = await desk.post("/accesso/", codice=staff_code, password=CHOSEN)
+    assert entered.headers["location"] == "/consegne/"
+
+
+@pytest.mark.parametrize(
+    "hostile", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+async def test_a_foreign_address_to_go_on_to_is_ignored(world: World, browser: Browser, hostile: str) -> None:
+    await world.school(PAPER)
+    code = await a_secretary(world)
+    entered = await browser.post("/accesso/", codice=code, password=CHOSEN, next=hostile)
+    assert entered.headers["location"] == "/consegne/"
+    back = await browser.post("/accesso/emissioni", back=hostile)
+    assert back.headers["location"] == "/consegne/"
+
+
+@pytest.mark.requirement("M10", part="one answer for unknown, locked and wrong")
+async def test_unknown_locked_and_wrong_look_the_same(world: World, browser: Browser) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    told = set()
+    for tried in ("ZZZZ9999", code, code, code, code, code, code):
+        answer = await browser.post("/accesso/", codice=tried, password="non è questa la password")
+        told.add((answer.status_code, answer.text.replace(tried, "")))
+    waiting = await browser.post("/accesso/", codice=code, password=secret.password)
+    told.add((waiting.status_code, waiting.text.replace(code, "")))
+    assert len(told) == 1 and not browser.cookies
+    api = {
+        (answer.status_code, answer.json()["type"], answer.json()["detail"])
+        for tried in ("ZZZZ9999", code)
+        for answer in [
+            await browser.json(
+                "POST", "/api/identity/sessions", {"user_code": tried, "password": secret.password}
+            )
+        ]
+    }
+    assert len(api) == 1
+
+
+async def test_a_password_in_the_field_of_the_code_is_not_sent_back(world: World, browser: Browser) -> None:
+    answer = await browser.post("/accesso/", codice=CHOSEN, password="x")
+    assert answer.status_code == 422 and CHOSEN not in answer.text
+    empty = await browser.post("/accesso/")
+    assert empty.status_code == 422 and "Scriva il codice utente." in empty.text
+
+
+@pytest.mark.requirement("P7", part="stands on the sign-in screen")
+async def test_the_password_is_changed_from_the_sign_in_screen(world: World, browser: Browser) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    assert 'href="/accesso/cambio-password"' in (await browser.get("/accesso/")).text
+    wrong = await browser.post(
+        "/accesso/cambio-password", codice=code, attuale="no", nuova=CHOSEN, ripeti=CHOSEN
+    )
+    unknown = await browser.post(
+        "/accesso/cambio-password", codice="ZZZZ9999", attuale="no", nuova=CHOSEN, ripeti=CHOSEN
+    )
+    assert wrong.text.replace(code, "") == unknown.text.replace("ZZZZ9999", "") and wrong.status_code == 422
+    done = await browser.post(
+        "/accesso/cambio-password", codice=code, attuale=secret.password, nuova=CHOSEN, ripeti=CHOSEN
+    )
+    assert done.headers["location"] == "/accesso/?cambiata=si" and SESSION not in browser.cookies
+    assert "Password cambiata" in (await browser.get("/accesso/?cambiata=si")).text
+    entered = await browser.post("/accesso/", codice=code, password=CHOSEN)
+    assert entered.headers["location"] == "/registro/"
+
+
+async def test_signing_out(world: World, browser: Browser) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    await browser.post("/accesso/", codice=code, password=secret.password, ricorda="si")
+    token = browser.cookies[SESSION]
+    out = await browser.post("/accesso/uscita")
+    assert out.headers["location"] == "/accesso/uscita" and SESSION not in browser.cookies
+    assert "Ha chiuso l’accesso" in (await browser.get("/accesso/uscita")).text
+    stale = Browser(browser.client, {SESSION: token})
+    assert (await stale.json("GET", "/api/identity/me")).status_code == 401
+    assert (await browser.post("/accesso/uscita")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"), [(PAPER, "riceverà nuove credenziali"), (EMAIL, "casi eccezionali e motivati")]
+)
+async def test_who_lost_them_is_told_whom_to_ask_by_the_schools_policy(
+    world: World, browser: Browser, policy: object, told: str
+) -> None:
+    await world.school(policy)  # type: ignore[arg-type]
+    assert "le dirà che cosa prevede la scuola" in text_of(await browser.get("/accesso/credenziali-perse"))
+    await browser.get("/s/liceo-prova")
+    assert told in text_of(await browser.get("/accesso/credenziali-perse"))
+
+
+async def test_the_pages_speak_english(world: World, browser: Browser) -> None:
+    for path, told in (
+        ("/accesso/", "Sign in to the register"),
+        ("/accesso/cambio-password", "15 to 128 characters"),
+        ("/accesso/credenziali-perse", "I have lost my credentials"),
+        ("/accesso/uscita", "You have signed out"),
+    ):
+        assert told in (await browser.get(f"{path}?lang=en")).text
+
+
+async def test_the_api_signs_in_tells_who_and_signs_out(world: World, browser: Browser) -> None:
+    account, code, secret = await world.a_guardian(EMAIL)
+    credentials = {"user_code": code, "password": secret.password}
+    answer = await browser.json("POST", "/api/identity/sessions", credentials)
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "account": account,
+        "school": SCHOOL,
+        "must_change": True,
+        "change_advised": False,
+    }
+    me = (await browser.json("GET", "/api/identity/me")).json()
+    assert (me["account"], me["roles"], me["must_change"], me["given_name"]) == (
+        account, ["guardian"], True, "Ernesto",
+    )  # fmt: skip
+    weak = await browser.json(
+        "POST", "/api/identity/password", {"old": secret.password, "new": "Ernesto Ferrarotti"}
+    )
+    assert weak.status_code == 422 and weak.json()["type"].endswith("password-not-acceptable")
+    assert "suo nome" in weak.json()["detail"] and "Ferrarotti" not in weak.text
+    good = await browser.json("POST", "/api/identity/password", {"old": secret.password, "new": CHOSEN})
+    assert good.status_code == 204
+    assert (await browser.json("GET", "/api/identity/me")).json()["must_change"] is False
+    assert (await browser.json("DELETE", "/api/identity/sessions")).status_code == 204
+    assert (await browser.json("GET", "/api/identity/me")).status_code == 401
+    odd = await browser.json("POST", "/api/identity/sessions", credentials | {"admin": True, "password": 7})
+    assert odd.status_code == 422 and odd.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.requirement("P2", part="the desk issues with one action")
+async def test_the_desk_issues_with_one_action_and_nobody_else_does(world: World, browser: Browser) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    staff = await a_secretary(world)
+    left_out = new_id()
+    await world.hear("registry", enrolled(left_out, EnrolmentKind.continuing))
+    account = account_id(AccountRole.pupil, left_out)
+    nobody = await browser.json("POST", "/api/identity/issuance", {"school": True})
+    assert nobody.status_code == 401
+    await browser.post("/accesso/", codice=code, password=secret.password)
+    family = await browser.json("POST", "/api/identity/issuance", {"school": True})
+    assert family.status_code == 403
+    assert (await browser.post("/accesso/emissioni", holders=[left_out])).status_code == 403
+    desk = Browser(browser.client, {})
+    await desk.post("/accesso/", codice=staff, password=CHOSEN)
+    unclear = await desk.json("POST", "/api/identity/issuance", {"school": True, "accounts": [account]})
+    assert unclear.status_code == 422
+    form = await desk.post("/accesso/emissioni", holders=[left_out], back="/consegne/classi/1A")
+    assert (form.status_code, form.headers["location"]) == (303, "/consegne/classi/1A")
+    again = await desk.json("POST", "/api/identity/issuance", {"accounts": [account]})
+    assert again.status_code == 202
+    await world.parts.issuer.issue_ready()
+    issued = [e for e in await world.events(CredentialsIssued) if e.account == account]
+    assert len(issued) == 1
+    settled = await desk.json("POST", "/api/identity/issuance", {"holders": [left_out]})
+    assert settled.json()["accepted"] in (0, 1)
+
+
+async def test_when_all_cores_hash_it_says_when_to_come_back(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: object) -> bool:
+        raise HasherBusy
+
+    monkeypatch.setattr(world.parts.hasher, "verify", busy)
+    page = await browser.post("/accesso/", codice="ZZZZ9999", password="x")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert "molte persone" in page.text
+    api = await browser.json("POST", "/api/identity/sessions", {"user_code": "Z", "password": "x"})
+    assert api.status_code == 503 and api.json()["type"].endswith("too-many-sign-ins")
+
+
+async def test_a_form_from_another_site_is_refused(world: World, browser: Browser) -> None:
+    headers = {"Origin": "https://evil.example", "Cookie": f"{DEVICE}=x"}
+    answer = await browser.client.post("/accesso/uscita", headers=headers)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("odd", ["\x00", "x\x00y", "a" * 1000, "'; drop table x; --", "😀" * 50, "\u202eabc"])
+async def test_odd_input_is_a_wrong_one_and_no_fault(world: World, browser: Browser, odd: str) -> None:
+    await world.school(PAPER)
+    staff = await a_secretary(world)
+    assert (await browser.post("/accesso/", codice=odd, password=odd, next=odd)).status_code == 422
+    forms = {"codice": odd, "attuale": odd, "nuova": CHOSEN + odd, "ripeti": CHOSEN + odd}
+    assert (await browser.post("/accesso/cambio-password", **forms)).status_code == 422
+    api = await browser.json("POST", "/api/identity/sessions", {"user_code": odd, "password": odd})
+    assert api.status_code in (401, 422)
+    browser.cookies["__Host-custode-school"] = "x%00"
+    browser.cookies[SESSION] = "x" * 5000
+    assert (await browser.get("/accesso/")).status_code == 200
+    desk = Browser(browser.client, {})
+    await desk.post("/accesso/", codice=staff, password=CHOSEN)
+    assert (await desk.json("POST", "/api/identity/issuance", {"holders": [odd]})).status_code in (202, 422)
+    assert (await desk.post("/accesso/emissioni", holders=[odd])).status_code in (303, 422)
+
+
+async def test_half_a_character_is_no_fault_either(world: World, browser: Browser) -> None:
+    body = b'{"user_code": "BCDF2345", "password": "\\ud800"}'
+    answer = await browser.client.post(
+        "/api/identity/sessions", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (401, 422)
