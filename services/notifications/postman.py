@@ -7,6 +7,7 @@ between sends the same message again, with the same secret and the same Message-
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -251,11 +252,8 @@ class Postman:
         try:
             await asyncio.wait(tasks)
         except asyncio.CancelledError:
-            # What is on its way gets the time to say how it ended; the rest is tried at the next start.
             self._closing = True
-            await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
-            for task in tasks:
-                task.cancel()
+            await _finish(tasks)
             raise
         for task in tasks:
             task.result()
@@ -316,3 +314,14 @@ class Postman:
             language=known_language(letter.language),
             must_change=letter.must_change,
         )
+
+
+async def _finish(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """What is on its way gets the time to say how it ended, however often we are told to stop; the rest is tried
+    at the next start."""
+    until = time.monotonic() + _FINISH_SECONDS
+    while (left := until - time.monotonic()) > 0 and not all(task.done() for task in tasks):
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(tasks, timeout=left)
+    for task in tasks:
+        task.cancel()

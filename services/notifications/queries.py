@@ -48,6 +48,7 @@ class Holder:
     account: str | None
     credential: str | None
     issued_at: datetime | None
+    activated_at: datetime | None
     facts: Facts
     standing: Standing
 
@@ -187,6 +188,7 @@ def _holder(rows: Sequence[Mapping[str, Any]], now: datetime) -> Holder:
         account=row["account"],
         credential=row["credential"],
         issued_at=row["issued_at"],
+        activated_at=row["activated_at"],
         facts=facts,
         standing=standing(facts, now),
     )

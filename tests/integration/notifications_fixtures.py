@@ -89,7 +89,7 @@ class Mailbox:
     """A mail server on loopback. `answer(recipient, number)` is its reply to the n-th RCPT; None drops the line."""
 
     answer: Callable[[str, int], str | None] = lambda recipient, number: "250 2.1.5 OK"
-    after_data: Callable[[Envelope], None] | None = None
+    slow: float = 0.0
     received: list[tuple[list[str], bytes]] = field(default_factory=list)
     asked: int = 0
 
@@ -110,8 +110,7 @@ class Mailbox:
         content = envelope.content
         assert isinstance(content, bytes)
         self.received.append((list(envelope.rcpt_tos), content))
-        if self.after_data is not None:
-            self.after_data(envelope)
+        await asyncio.sleep(self.slow)
         return "250 2.0.0 taken"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
-from services.notifications.channels.email.outcome import SendOutcome
+from services.notifications.channels.email.outcome import NotReached, SendOutcome
 from shared.contracts.identity import AccountRole, ShredReason
 from shared.contracts.notifications import (
     DeliveryAttempted,
@@ -25,6 +25,7 @@ from shared.contracts.notifications import (
 )
 from shared.contracts.policy import Channel
 from shared.sealing import ClaimRefusal
+from shared.tasks import end
 from tests.integration.notifications_fixtures import House, open_house
 
 
@@ -266,6 +267,72 @@ async def test_one_postman_works_at_a_time(house: House) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_service_that_stops_says_how_its_last_mail_ended(house: House) -> None:
+    house.mailbox.slow = 1.2
+    delivery = await house.issue(await family(house))
+    working = asyncio.create_task(house.postman().work())
+    while not house.mailbox.asked:
+        await asyncio.sleep(0.02)
+    await end(working)
+    assert len(house.mailbox.received) == 1
+    assert await house.status(delivery) == "accepted"
+
+
+async def test_with_the_mail_server_away_one_mail_at_a_time_is_tried(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.school()
+    class_id = await house.form_class()
+    for n in range(5):
+        guardian = await house.guardian(
+            await house.pupil(class_id, f"Alunno{n}", "Prova"), "Genitore", "Prova", f"g{n}@example.org"
+        )
+        await house.account(guardian)
+        await house.issue(guardian)
+
+    async def away(message: EmailMessage, recipient: str) -> SendOutcome:
+        return NotReached("connect")
+
+    with monkeypatch.context() as server:
+        server.setattr(house.sender, "send", away)
+        postman = house.postman()
+        await postman.round()
+        await postman.round()
+    assert len(await house.events(DeliveryAttempted)) == 2
+    assert {e.problem for e in await house.events(EmailDeferred) if isinstance(e, EmailDeferred)} == {
+        DeliveryProblem.not_reached
+    }
+    while await postman.round():
+        pass
+    assert len(house.mailbox.received) == 3
+    house.later = timedelta(minutes=2)
+    while await postman.round():
+        pass
+    assert len(house.mailbox.received) == 5
+
+
+async def test_a_secret_sealed_to_a_key_that_is_not_here_is_held_and_told(house: House) -> None:
+    delivery = await house.issue(await family(house))
+    house.settings.epoch_keys_file.rename(house.settings.epoch_keys_file.with_name("elsewhere"))
+    postman = house.postman()
+    await postman.round()
+    assert postman.key_missing
+    assert await house.status(delivery) == "requested"
+    assert not await postman.round(), "it is not asked for again at once"
+    house.settings.epoch_keys_file.with_name("elsewhere").rename(house.settings.epoch_keys_file)
+    await house.postman().round()
+    assert await house.status(delivery) == "accepted"
+
+
+async def test_what_is_no_address_fails_and_says_so(house: House) -> None:
+    delivery = await house.issue(await family(house, "non è un indirizzo"))
+    await house.postman().round()
+    invalid = DeliveryProblem.address_invalid
+    assert await house.events(DeliveryFailed) == [
+        DeliveryFailed(delivery=delivery, attempt=1, code=None, problem=invalid)
+    ]
 
 
 async def test_a_hundred_mails_in_one_round_trip_of_claims(house: House) -> None:
