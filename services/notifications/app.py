@@ -13,7 +13,8 @@ from services.notifications.channels.email.send import SmtpSender
 from services.notifications.epoch_keys import EpochKeys, tend
 from services.notifications.operations import Desk
 from services.notifications.policies import follow_identity, nothing
-from services.notifications.postman import Postman, PostOffice
+from services.notifications.post_office import PostOffice
+from services.notifications.postman import Postman
 from services.notifications.projections import project
 from services.notifications.settings import NotificationsSettings
 from services.notifications.web import build_web

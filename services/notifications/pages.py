@@ -101,7 +101,7 @@ async def print_slips(
     request: Request,
     who: Who,
     class_id: str,
-    holders: Annotated[list[str] | None, Form()] = None,
+    holders: Annotated[list[str] | None, Form(max_length=1000)] = None,
     motivo: Annotated[PrintingReason | Literal[""], Form()] = "",
     consegna: Annotated[Literal["classe", "sportello"], Form()] = "classe",
     scelta: Annotated[Literal["tutti", "selezione"], Form()] = "tutti",

@@ -17,7 +17,7 @@ import structlog
 
 from services.notifications.channels.email.address import BadAddress
 from services.notifications.channels.email.backoff import backoff
-from services.notifications.channels.email.compose import CredentialMail, compose
+from services.notifications.channels.email.compose import compose
 from services.notifications.channels.email.outcome import (
     Accepted,
     Deferred,
@@ -25,8 +25,6 @@ from services.notifications.channels.email.outcome import (
     Refused,
     SendOutcome,
 )
-from services.notifications.channels.languages import known_language
-from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.claims import ClaimsUnavailable, NotOpened, Opened, claim
 from services.notifications.domain.delivery import (
     DELIVERY,
@@ -39,8 +37,9 @@ from services.notifications.domain.delivery import (
     Supersede,
 )
 from services.notifications.epoch_keys import EpochKeys
-from services.notifications.letters import ROME, Letter, last_day, letters
+from services.notifications.letters import Letter, letters
 from services.notifications.policies import ACTOR
+from services.notifications.post_office import PostOffice
 from shared.contracts.event import Context
 from shared.contracts.notifications import DeliveryProblem
 from shared.database import AdvisoryLock
@@ -65,17 +64,6 @@ class Sender(Protocol):
     async def send(self, message: EmailMessage, recipient: str) -> SendOutcome:
         """Hand one message over; never raises for what the network or the server does."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class PostOffice:
-    """What a mail says of the installation. `sender` is a plain address; `pace`: messages a minute at most."""
-
-    site_url: str
-    sender: str
-    message_id_domain: str
-    pace: int = 1200
-    concurrency: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +267,7 @@ class Postman:
     async def _deliver(self, one: _Attempted) -> Outcome:
         letter, attempt = one.letter, one.attempt
         try:
-            message = compose(self._mail(letter, one.secret))
+            message = compose(self._office.mail(letter, one.secret, self._clock()))
         except BadAddress:
             return RecordFailed(attempt, None, DeliveryProblem.address_invalid)
         sent = await self._sender.send(message, letter.address)
@@ -294,26 +282,6 @@ class Postman:
                 if wait is None:
                     return RecordFailed(attempt, code, DeliveryProblem.gave_up)
                 return RecordDeferred(attempt, code, problem, self._clock() + wait)
-
-    def _mail(self, letter: Letter, secret: InitialSecret) -> CredentialMail:
-        return CredentialMail(
-            delivery_id=letter.delivery,
-            domain=self._office.message_id_domain,
-            sender=self._office.sender,
-            recipient=letter.address,
-            school=SchoolHead(name=letter.school_name, code=letter.school),
-            holder_name=letter.name,
-            role="pupil" if letter.role == "pupil" else "staff" if letter.role == "staff" else "guardian",
-            user_code=letter.user_code,
-            password=secret.password,
-            pin=secret.pin,
-            site_address=letter.site_address(self._office.site_url),
-            expires_on=last_day(letter.expires),
-            sent_at=self._clock().astimezone(ROME),
-            concerning=tuple(Child(child.name, child.class_title) for child in letter.children),
-            language=known_language(letter.language),
-            must_change=letter.must_change,
-        )
 
 
 async def _finish(tasks: Sequence["asyncio.Task[None]"]) -> None:

@@ -25,7 +25,8 @@ from services.notifications.channels.email.send import SmtpSender
 from services.notifications.domain.delivery import delivery_id
 from services.notifications.epoch_keys import EpochKeys, announce
 from services.notifications.policies import follow_identity, nothing
-from services.notifications.postman import Postman, PostOffice
+from services.notifications.post_office import PostOffice
+from services.notifications.postman import Postman
 from services.notifications.projections import project
 from services.notifications.settings import NotificationsSettings
 from shared import migrations

@@ -1,0 +1,44 @@
+"""From a letter and its secret to the mail that carries it: what is the same for every mail of the installation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.notifications.channels.email.compose import CredentialMail
+from services.notifications.channels.languages import Role, known_language
+from services.notifications.channels.people import Child, SchoolHead
+from services.notifications.letters import ROME, Letter, last_day
+from shared.sealing import InitialSecret
+
+_ROLES: dict[str, Role] = {"guardian": "guardian", "pupil": "pupil", "staff": "staff"}
+
+
+@dataclass(frozen=True, slots=True)
+class PostOffice:
+    """`sender` is a plain address; `pace`: messages a minute at most; `concurrency`: messages at once."""
+
+    site_url: str
+    sender: str
+    message_id_domain: str
+    pace: int = 1200
+    concurrency: int = 8
+
+    def mail(self, letter: Letter, secret: InitialSecret, now: datetime) -> CredentialMail:
+        """The mail of one delivery; its id makes the Message-ID, so that a repeat is known as one."""
+        return CredentialMail(
+            delivery_id=letter.delivery,
+            domain=self.message_id_domain,
+            sender=self.sender,
+            recipient=letter.address,
+            school=SchoolHead(name=letter.school_name, code=letter.school),
+            holder_name=letter.name,
+            role=_ROLES[letter.role],
+            user_code=letter.user_code,
+            password=secret.password,
+            pin=secret.pin,
+            site_address=letter.site_address(self.site_url),
+            expires_on=last_day(letter.expires),
+            sent_at=now.astimezone(ROME),
+            concerning=tuple(Child(child.name, child.class_title) for child in letter.children),
+            language=known_language(letter.language),
+            must_change=letter.must_change,
+        )
