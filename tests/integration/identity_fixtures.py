@@ -1,13 +1,14 @@
 """The identity service on a database of its own, with a registry and a notifications to hear from."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.engines import PostgresEngine
@@ -49,18 +50,21 @@ __all__ = ["EMAIL", "PAPER", "SCHOOL", "World", "identity_world"]
 class World:
     """What a test says happened elsewhere, and what identity made of it."""
 
-    def __init__(self, parts: Parts, registry: EventStore, notifications: EventStore) -> None:
+    def __init__(self, parts: Parts, sources: dict[str, EventStore], environment: dict[str, str]) -> None:
         self.parts = parts
+        self.over_the_bus = False
+        self._environment = environment
         self.store = parts.runtime.store
         self.pool = parts.runtime.pool
-        self._sources = {"registry": registry, "notifications": notifications}
+        self.sources = sources
         self.keys: dict[str, X25519PrivateKey] = {}
         self.ahead = timedelta()
         self.store.clock = lambda: datetime.now(UTC) + self.ahead
 
     async def hear(self, source: str, *events: tuple[str, Event], school: str = SCHOOL) -> None:
-        """Another service commits these (stream, event) pairs in one go, and identity reads them as one batch."""
-        theirs = self._sources[source]
+        """Another service commits these (stream, event) pairs, and identity reads them as one batch (unless it
+        hears of them over the bus)."""
+        theirs = self.sources[source]
         recorded: list[Recorded[Event]] = []
         for stream, event in events:
             found = await theirs.load([stream])
@@ -68,6 +72,8 @@ class World:
             unit = Unit(school, context, (Append(stream, len(found.get(stream, ())), (event,)),))
             (outcome,) = await theirs.commit([unit])
             recorded += outcome.events  # type: ignore[union-attr]
+        if self.over_the_bus:
+            return
         after = (await self.store.cursors()).get(source, 0)
         units = await self.parts.reactions.react(recorded) if source == "registry" else ()
         await self.store.commit(units, foreign=Foreign(source, after, recorded))
@@ -87,6 +93,15 @@ class World:
         )
         if key:
             await self.publish_key()
+
+    @contextmanager
+    def told(self, service: str) -> Iterator[None]:
+        """The environment of a command line that joins this installation."""
+        assert service == "identity"
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._environment.items():
+                patch.setenv(name, value)
+            yield
 
     async def publish_key(self, days: int = 1) -> None:
         key, key_id = new_private_key(), new_id()
@@ -190,19 +205,23 @@ async def identity_world(
     admin = await asyncpg.connect(postgres.admin_url("postgres"))
     await admin.execute(f'create database "{database}" owner "identity_owner"')
     await admin.close()
+    urls = {
+        "DATABASE_URL": postgres.role_url("identity", database),
+        "MIGRATION_URL": postgres.role_url("identity_owner", database),
+        "KEYRING_URL": postgres.urls("identity").keyring,
+        "PEPPER_FILE": str(home / "pepper"),
+    }
+    environment = {f"CUSTODE_IDENTITY_{name}": value for name, value in urls.items()}
+    environment |= {"CUSTODE_NATS_URL": nats_url, "CUSTODE_KEYRING_KEK_FILE": str(home / "kek")}
     common = CommonSettings(nats_url=nats_url, keyring_kek_file=home / "kek", site_url=SITE)
-    settings = IdentitySettings(
-        database_url=postgres.role_url("identity", database),
-        migration_url=postgres.role_url("identity_owner", database),
-        keyring_url=postgres.urls("identity").keyring,
-        nats_seed_file=seed,
-        pepper_file=home / "pepper",
-        **({"argon2_memory": 1024, "argon2_passes": 1} | more),
+    cheap = {"argon2_memory": 1024, "argon2_passes": 1, "nats_seed_file": seed}
+    settings = IdentitySettings.model_validate(
+        {name.lower(): value for name, value in urls.items()} | cheap | more
     )
-    registry, notifications = await kernel.store("registry"), await kernel.store("notifications")
+    sources = {service: await kernel.store(service) for service in ("registry", "notifications")}
     try:
         async with put_together(common, settings) as parts:
-            yield World(parts, registry, notifications)
+            yield World(parts, sources, environment)
     finally:
         for pool in kernel.stack:
             await pool.close()
