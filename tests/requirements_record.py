@@ -25,10 +25,9 @@ class Recorder:
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for name, value in report.user_properties:
-            if name != _PROPERTY:
-                continue
-            row, part = value
+        named: list[list[str | None]] = [v for n, v in report.user_properties if n == _PROPERTY]  # type: ignore[misc]
+        for row, part in named:
+            assert row is not None
             entry = self._rows.setdefault(
                 (row, report.nodeid), {"row": row, "part": part, "test": report.nodeid, "outcome": "passed"}
             )

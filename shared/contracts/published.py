@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from shared.contracts.entry import contract_of  # noqa: F401  (importing it registers every contract)
+import shared.contracts.entry  # noqa: F401  (importing it registers every contract)
 from shared.contracts.event import SERVICES, Event, contracts, personal_fields
 from shared.contracts.upcasters import superseded
 
