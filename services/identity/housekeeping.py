@@ -37,6 +37,7 @@ class Housekeeping:
         await self._slips.expire()
         await self.tell_failures()
         now, pool = self._store.clock(), self._store.pool
+        await pool.execute(SQL("strike_off_leavers"))
         await pool.execute(SQL("sweep_sessions"), now)
         await pool.execute(SQL("sweep_failures"), now - FAILURES_KEPT)
         await pool.execute(SQL("sweep_devices"), now - DEVICES_KEPT)

@@ -1,5 +1,6 @@
 """The worker that issues what had to wait, as soon as it can: in chunks, each one commit (E1, E8, DESIGN 5)."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,9 +8,9 @@ import asyncpg
 import structlog
 
 from services.identity.domain.account import ACCOUNT
-from services.identity.domain.commands import Open, Refuse
+from services.identity.domain.commands import Issue, Open, Refuse
 from services.identity.issuing import Issuing, Order, current_sealing_key
-from services.identity.policies import Case, SealingKey, campaign_open, forbidden, issue
+from services.identity.policies import Case, SealingKey, campaign_open, can_be_settled, forbidden, issue
 from services.identity.reactions import draw_user_codes, policies_of
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole, CredentialsIssued
@@ -26,6 +27,7 @@ from shared.sql import Statements
 SQL = Statements(__file__)
 CHUNK = 150
 POLL_SECONDS = 10.0
+_BREATH = 0.2
 log = structlog.get_logger()
 
 
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 class _Ready:
     case: Case
     context: Context
+    command: Issue | Refuse
     appends: tuple[Append, ...] = ()
     order: Order | None = None
 
@@ -57,6 +60,8 @@ class Issuer:
         while self._lock.held():
             if not await self.issue_ready():
                 await self._bell.wait(POLL_SECONDS)
+                # Most commits are no news for who waits: once in a while is enough.
+                await asyncio.sleep(_BREATH)
 
     async def issue_ready(self) -> int:
         """Issue for everyone whose channel is open now; returns for how many something was settled."""
@@ -67,16 +72,18 @@ class Issuer:
         key = await current_sealing_key(self._store.pool, self._store.clock())
         settled = 0
         for group in groups:
-            policy = policies.get(group["school"])
-            if policy is not None and campaign_open(policy, self._store.clock()):
-                settled += await self._issue_group(group["school"], group["role"], policy, key)
+            policy, role = policies.get(group["school"]), AccountRole(group["role"])
+            if policy is None or not campaign_open(policy, self._store.clock()):
+                continue
+            if can_be_settled(role, policy):
+                settled += await self._issue_group(group["school"], role, policy, key)
         return settled
 
     async def _issue_group(
-        self, school: str, role: str, policy: CredentialPolicy, key: SealingKey | None
+        self, school: str, role: AccountRole, policy: CredentialPolicy, key: SealingKey | None
     ) -> int:
         settled, after = 0, ""
-        while rows := await self._store.pool.fetch(SQL("waiting"), school, role, after, CHUNK):
+        while rows := await self._store.pool.fetch(SQL("waiting"), school, role.value, after, CHUNK):
             after = rows[-1]["account"]
             settled += await self._issue_chunk(school, policy, key, rows)
         return settled
@@ -84,21 +91,13 @@ class Issuer:
     async def _issue_chunk(
         self, school: str, policy: CredentialPolicy, key: SealingKey | None, rows: Sequence[asyncpg.Record]
     ) -> int:
-        workspace = Workspace(self._store)
-        await workspace.load(ACCOUNT, {row["account"] for row in rows})
-        codes = await draw_user_codes(self._store, len(rows))
-        ready = []
-        for row in rows:
-            case = Case(
-                row["holder"], AccountRole(row["role"]), school, row["year"], policy, row["birth_date"]
-            )
-            context = Context(actor=row["actor"], correlation=row["correlation"], causation=row["causation"])
-            done = _Ready(case, context)
-            if row["has_left"] or self._settle(workspace, done, key, codes.pop()):
-                done.appends = workspace.appends()
-                ready.append(done)
-        if not ready:
+        found = [one for row in rows if (one := self._look(school, policy, key, row)) is not None]
+        if not found:
             return 0
+        workspace = Workspace(self._store)
+        await workspace.load(ACCOUNT, {one.case.account for one in found})
+        codes = await draw_user_codes(self._store, len(found))
+        ready = [self._settle(workspace, one, key, codes.pop()) for one in found]
         drawn = iter(await self._issuing.draw([one.order for one in ready if one.order is not None]))
         units = [Unit(school, one.context, one.appends, _writes(one, drawn)) for one in ready]
         outcomes = await self._store.commit(units)
@@ -106,27 +105,38 @@ class Issuer:
         log.info("credentials.issued", school=school, count=won, of=len(units))
         return won
 
-    def _settle(self, workspace: Workspace, ready: _Ready, key: SealingKey | None, code: str) -> bool:
-        """Decide for one who waits; False when there is still something to wait for."""
-        case, now = ready.case, self._store.clock()
+    def _look(
+        self, school: str, policy: CredentialPolicy, key: SealingKey | None, row: asyncpg.Record
+    ) -> _Ready | None:
+        """What can be done for one who waits; None when there is still something to wait for, or nothing to do
+        but to strike off who has left."""
+        if row["has_left"]:
+            return None
+        case = Case(row["holder"], AccountRole(row["role"]), school, row["year"], policy, row["birth_date"])
+        context = Context(actor=row["actor"], correlation=row["correlation"], causation=row["causation"])
+        now = self._store.clock()
+        command: Issue | Refuse | None
         if (reason := forbidden(case, now)) is not None:
-            workspace.decide(
-                ACCOUNT, case.account, Refuse(case.account, case.holder, case.year or "", reason)
-            )
-            return True
-        terms = issue(case, new_id(), key, now)
-        if terms is None or key is None:
-            return False
-        workspace.decide(ACCOUNT, case.account, Open(case.account, case.holder, case.role, code))
+            command = Refuse(case.account, case.holder, case.year or "", reason)
+        else:
+            command = issue(case, new_id(), key, now)
+        return _Ready(case, context, command) if command is not None else None
+
+    def _settle(self, workspace: Workspace, one: _Ready, key: SealingKey | None, code: str) -> _Ready:
+        case = one.case
+        if isinstance(one.command, Issue):
+            workspace.decide(ACCOUNT, case.account, Open(case.account, case.holder, case.role, code))
         try:
-            events = workspace.decide(ACCOUNT, case.account, terms)
+            events = workspace.decide(ACCOUNT, case.account, one.command)
         except Refused as refused:
             # Whoever got credentials in the meantime waits no longer.
             log.info("credentials.not_needed", account=case.account, reason=refused.reason)
-            return True
-        issued = next(event for event in events if isinstance(event, CredentialsIssued))
-        ready.order = Order(case.school, issued, key)
-        return True
+            events = ()
+        issued = [event for event in events if isinstance(event, CredentialsIssued)]
+        if issued and key is not None:
+            one.order = Order(case.school, issued[0], key)
+        one.appends = workspace.appends()
+        return one
 
 
 def _writes(ready: _Ready, drawn: Iterator[tuple[Write, ...]]) -> tuple[Write, ...]:

@@ -148,6 +148,15 @@ def campaign_open(policy: CredentialPolicy | None, now: datetime) -> bool:
     return policy.campaign_opens is None or policy.campaign_opens <= today_in_rome(now)
 
 
+def can_be_settled(role: AccountRole, policy: CredentialPolicy) -> bool:
+    """Whether anybody of this role could be issued credentials, or be refused them, as things stand; if not, those
+    who wait need not be looked at one by one."""
+    pupils = (policy.pupil_under_age, policy.pupil_of_age)
+    terms = pupils if role is AccountRole.pupil else (policy.guardian,)
+    opens = any(each.channel is not Channel.institutional_mailbox for each in terms)
+    return opens or policy.local_credentials_until is not None
+
+
 def issue(case: Case, credential: str, key: SealingKey | None, now: datetime) -> Issue | None:
     """The terms of new credentials, or None while their channel is not open (E1, E8).
 

@@ -73,7 +73,7 @@ async def test_first_access_forced_change_and_sign_in_again(
         await look(page, f"signed-out-{width}")
         await page.get_by_role("link", name="Accedi di nuovo").click()
         await enter(page, code, secret.password)
-        await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
+        await page.get_by_role("heading", name="Accesso non riuscito").wait_for()
         await enter(page, code, CHOSEN)
         await page.wait_for_url("**/registro/")
         unforeseen = [e for e in page_errors(page) if "404" not in e and "422" not in e]

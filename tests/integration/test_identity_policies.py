@@ -266,7 +266,11 @@ async def test_who_leaves_while_waiting_is_not_issued_any(world: World) -> None:
     await world.publish_key()
     await world.parts.issuer.issue_ready()
     assert not await world.events(CredentialsIssued)
+    await world.parts.housekeeping.once()
     assert await world.pool.fetchval("select count(*) from private.issuance_queue") == 0
+    await world.hear("registry", enrolled(pupil))
+    await world.parts.issuer.issue_ready()
+    assert len(await world.events(CredentialsIssued)) == 2, "and who comes back is"
 
 
 @pytest.mark.requirement("E2", part="user code, password and PIN are issued")
