@@ -4,12 +4,13 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import asyncpg
 import typer
 from pydantic import ValidationError
 
@@ -56,7 +57,11 @@ async def registry_here() -> AsyncIterator[Registry]:
         common, settings = CommonSettings(), RegistrySettings()
     configure_logging("registry", common.environment, common.log_format)
     logging.getLogger().setLevel(logging.WARNING)
-    async with open_registry(common, settings) as registry:
+    async with AsyncExitStack() as stack:
+        try:
+            registry = await stack.enter_async_context(open_registry(common, settings))
+        except (OSError, asyncpg.PostgresError) as fault:
+            fail(f"the registry's database does not answer ({type(fault).__name__}): see `custode status`")
         yield registry
 
 
