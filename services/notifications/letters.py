@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.notifications.names import collation_key, full_name
+from services.notifications.names import collation_key, full_name, spoken_name
 from shared.contracts.event import Context
 from shared.contracts.policy import Channel
 from shared.database import Pool
@@ -20,6 +20,7 @@ ROME = ZoneInfo("Europe/Rome")
 @dataclass(frozen=True, slots=True)
 class ChildOf:
     name: str
+    spoken_name: str
     class_id: str
     class_title: str
 
@@ -51,6 +52,7 @@ class Letter:
     language: str | None
     user_code: str = field(repr=False)
     name: str = field(repr=False)
+    spoken_name: str = field(repr=False)
     address: str = field(repr=False)
     children: tuple[ChildOf, ...] = field(repr=False)
 
@@ -100,9 +102,15 @@ def _letter(row: Mapping[str, Any]) -> Letter:
         language=row["language"],
         user_code=row["user_code"] or "",
         name=full_name(row["family_name"], row["given_name"]),
+        spoken_name=spoken_name(row["family_name"], row["given_name"]),
         address=row["address"] or "",
         children=tuple(
-            ChildOf(full_name(c["family_name"], c["given_name"]), c["class_id"] or "", c["class"] or "")
+            ChildOf(
+                name=full_name(c["family_name"], c["given_name"]),
+                spoken_name=spoken_name(c["family_name"], c["given_name"]),
+                class_id=c["class_id"] or "",
+                class_title=c["class"] or "",
+            )
             for c in children
         ),
     )

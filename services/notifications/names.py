@@ -8,6 +8,11 @@ def full_name(family_name: str | None, given_name: str | None) -> str:
     return " ".join(part.strip() for part in (family_name, given_name) if part and part.strip())
 
 
+def spoken_name(family_name: str | None, given_name: str | None) -> str:
+    """`Anna Verdi`, as one writes to a person; lists put the family name first."""
+    return full_name(given_name, family_name)
+
+
 def collation_key(*parts: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Sorts as an Italian class list: case, accents, apostrophes and spaces count only between equals.
 

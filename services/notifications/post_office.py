@@ -30,7 +30,7 @@ class PostOffice:
             sender=self.sender,
             recipient=letter.address,
             school=SchoolHead(name=letter.school_name, code=letter.school),
-            holder_name=letter.name,
+            holder_name=letter.spoken_name,
             role=_ROLES[letter.role],
             user_code=letter.user_code,
             password=secret.password,
@@ -38,7 +38,7 @@ class PostOffice:
             site_address=letter.site_address(self.site_url),
             expires_on=last_day(letter.expires),
             sent_at=now.astimezone(ROME),
-            concerning=tuple(Child(child.name, child.class_title) for child in letter.children),
+            concerning=tuple(Child(child.spoken_name, child.class_title) for child in letter.children),
             language=known_language(letter.language),
             must_change=letter.must_change,
         )

@@ -72,7 +72,7 @@ async def test_a_mail_reaches_its_holder_once(house: House) -> None:
     assert secret.password in text
     assert "482913" in text
     assert "/s/tigli-" in text
-    assert "Verdi Luca" in text
+    assert "Luca Verdi" in text
     assert [type(e) for e in (await house.events())[1:]] == [
         DeliveryRequested,
         DeliveryAttempted,
@@ -185,7 +185,7 @@ async def test_two_parents_with_one_mailbox_get_a_message_each(house: House) -> 
     messages = [read(content) for _, content in house.mailbox.received]
     assert len({m["Message-ID"] for m in messages}) == 2
     assert len({text_of(m) for m in messages}) == 2
-    assert {str(m["To"].addresses[0].display_name) for m in messages} == {"Neri Paola", "Neri Marco"}
+    assert {str(m["To"].addresses[0].display_name) for m in messages} == {"Paola Neri", "Marco Neri"}
 
 
 async def test_a_pupil_is_reached_at_the_institutional_mailbox_only(house: House) -> None:
@@ -210,8 +210,8 @@ async def test_the_first_address_stands(house: House) -> None:
     await house.postman().round()
     ((recipients, content),) = house.mailbox.received
     assert recipients == ["anna.verdi@example.org"]
-    assert "Verdi Luca" in text_of(read(content))
-    assert "Verdi Pia" in text_of(read(content))
+    assert "Luca Verdi" in text_of(read(content))
+    assert "Pia Verdi" in text_of(read(content))
 
 
 async def test_identity_down_means_wait(house: House) -> None:
