@@ -76,7 +76,7 @@ class PostgresEngine:
         self._log = log or self.folder / "postgres.log"
         self._process: Process | None = None
         self._home = self.folder
-        self._socket = self.folder
+        self._socket: Path | None = None
         self._programs = Path()
 
     @property
@@ -110,9 +110,8 @@ class PostgresEngine:
 
     def prepare(self) -> None:
         """Everything that can be done before the server runs: folders, passwords, the cluster."""
-        self._home = home(self.folder, self._host)
+        self._locate()
         self._programs = postgres_programs(self._host)
-        self._socket = socket_folder(self._home, self._host)
         for role in (SUPERUSER, *ROLES):
             secret_file(self._password_file(role), secrets.token_urlsafe(32).encode())
         if not (self.data / "PG_VERSION").exists():
@@ -133,7 +132,7 @@ class PostgresEngine:
     def destroy(self) -> None:
         """Stop it and delete the cluster, its passwords and its folder."""
         self.stop()
-        shutil.rmtree(self._socket, ignore_errors=True)
+        shutil.rmtree(self._locate(), ignore_errors=True)
         remove_home(self.folder)
 
     def urls(self, service: str) -> ServiceUrls:
@@ -177,11 +176,19 @@ class PostgresEngine:
     def _password(self, role: str) -> str:
         return self._password_file(role).read_text()
 
+    def _locate(self) -> Path:
+        """The folder of the sockets; also for a command line that joins a server of another process."""
+        if self._socket is None:
+            self._home = home(self.folder, self._host)
+            self._socket = socket_folder(self._home, self._host)
+            self._port = self._asked_port or self._port
+        return self._socket
+
     def _url(self, role: str, database: str) -> str:
         user = f"{role}:{quote(self._password(role), safe='')}"
         if self._tcp:
             return f"postgresql://{user}@127.0.0.1:{self._port}/{database}"
-        where = urlencode({"host": str(self._socket), "port": str(self._port)}, quote_via=quote)
+        where = urlencode({"host": str(self._locate()), "port": str(self._port)}, quote_via=quote)
         return f"postgresql://{user}@/{database}?{where}"
 
     def _environment(self) -> dict[str, str]:
@@ -189,7 +196,7 @@ class PostgresEngine:
 
     def _client_environment(self, database: str) -> dict[str, str]:
         return self._environment() | {
-            "PGHOST": str(self._socket),
+            "PGHOST": str(self._locate()),
             "PGPORT": str(self._port),
             "PGUSER": SUPERUSER,
             "PGDATABASE": database,
@@ -221,7 +228,7 @@ class PostgresEngine:
         settings.chmod(0o644)
         options = {
             "config_file": str(settings),
-            "unix_socket_directories": str(self._socket),
+            "unix_socket_directories": str(self._locate()),
             "unix_socket_permissions": "0700",
             "listen_addresses": "127.0.0.1" if self._tcp else "",
             "port": str(self._port),
