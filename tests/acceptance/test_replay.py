@@ -6,8 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from shared.contracts.published import PUBLISHED
 from tests.acceptance.installation import Installation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -65,3 +67,33 @@ async def test_the_story_of_a_credential_from_enrolment_to_delivery(
         installation, "audit", "replay", account, "--until", "2020-01-01", "--bundle", str(bundle)
     )
     assert code == 1 and "no event" in err and not nothing
+
+
+@pytest.mark.requirement("B3", part="rebuilt equals live")
+@pytest.mark.parametrize("service", ["registry", "identity", "notifications"])
+async def test_projections_rebuilt_from_history_equal_the_live_ones(
+    installation: Installation, service: str
+) -> None:
+    school = await installation.school("email")
+    mother = school.guardian()
+    await school.enrol(school.pupil(), mother)
+    await installation.letter(mother["email"])
+    code, out, err = await custode(installation, "rebuild", service, "--compare", "--json")
+    assert code == 0, out + err
+    report = json.loads(out)
+    assert report["differences"] == {} and report["events"] > 10
+
+
+@pytest.mark.requirement("S2", part="what is on the bus is what the published schemas say")
+async def test_every_event_on_the_bus_fits_its_published_contract(installation: Installation) -> None:
+    school = await installation.school("paper")
+    await school.enrol(school.pupil(), school.guardian())
+    await school.happened("DeliveryRequested", 2)
+    await school.print_class()
+    asyncapi = json.loads((PUBLISHED / "asyncapi.json").read_text())
+    messages = asyncapi["components"]["messages"]
+    events = await school.events()
+    assert {e.service for e in events} == {"registry", "identity", "notifications"}
+    for entry in events:
+        payload = messages[entry.envelope["type"]]["payload"]
+        jsonschema.validate(json.loads(entry.raw), payload, cls=jsonschema.Draft202012Validator)
