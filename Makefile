@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check browser lock vendor clean
+.PHONY: help setup demo test check browser bench lock vendor clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ check: setup  ## style, types and walls only
 
 browser: setup
 	@$(BIN)/python -m deploy.browser --install
+
+bench: setup  ## what it takes, beside a floor measured in the same run
+	$(BIN)/python -m tests.benchmarks.slips
 
 lock:  ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
