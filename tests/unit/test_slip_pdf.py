@@ -10,7 +10,7 @@ import pytest
 import typst
 from pypdf.generic import DictionaryObject
 
-from services.notifications.channels.languages import LANGUAGES
+from services.notifications.channels.languages import LANGUAGES, Language
 from services.notifications.channels.slip import Child, RegisterLine, render_register, render_slips
 from services.notifications.channels.slip import render as rendering
 from services.notifications.channels.slip.compiler import compile_pdf
