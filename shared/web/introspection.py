@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 import nats.errors
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.contracts.event import Event, Recorded
@@ -22,6 +23,7 @@ from shared.contracts.identity import PasswordChanged, SessionsRevoked
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.web.sessions import Principal, Role, SessionsUnavailable
 
+log = structlog.get_logger()
 INTROSPECT_SUBJECT = "identity.sessions.introspect"
 REFRESH_SECONDS = 60.0
 BELL_SECONDS = 2.0
@@ -190,8 +192,9 @@ class BusIntrospector:
             TimeoutError,
             ValidationError,
             SessionsUnavailable,
-        ):
+        ) as trouble:
             self._failed = time.monotonic()
+            log.info("sessions.unavailable", error=type(trouble).__name__)
             raise SessionsUnavailable from None
         self._keep(token_hash, _Kept(principal, asked))
         return principal

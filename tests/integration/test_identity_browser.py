@@ -52,6 +52,7 @@ async def test_first_access_forced_change_and_sign_in_again(
         await page.goto(f"{site}/s/liceo-prova")
         await look(page, f"sign-in-{width}")
         await enter(page, code, "non è questa la password")
+        await page.get_by_role("heading", name="Accesso non riuscito").wait_for()
         await look(page, f"sign-in-wrong-{width}")
         await enter(page, code, secret.password)
         await page.wait_for_url("**/accesso/cambio-password")

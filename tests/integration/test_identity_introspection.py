@@ -36,7 +36,11 @@ class Seat:
 
 
 @pytest.fixture
-async def seat(postgres: PostgresEngine, folder: Path, nats_server: NatsEngine) -> AsyncIterator[Seat]:
+async def seat(
+    postgres: PostgresEngine, folder: Path, nats_server: NatsEngine, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Seat]:
+    # A machine that runs other tests as well may be slow to answer.
+    monkeypatch.setattr(introspection, "ASK_TIMEOUT", 20.0)
     await nats_server.wipe("IDENTITY")
     identity_seed = nats_server.seed_file("identity")
     async with identity_world(postgres, folder, nats_url=nats_server.url, seed=identity_seed) as world:
