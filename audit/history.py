@@ -67,7 +67,13 @@ class Entry:
 
 
 class Source(Protocol):
-    """Where a service's entries come from, in the order of their positions."""
+    """Where a service's entries come from, in the order of their positions.
+
+    `live`: the history goes on while it is read, so at its end a consequence may be there before its cause.
+    """
+
+    @property
+    def live(self) -> bool: ...
 
     def read(self, service: str) -> AsyncIterator[bytes]: ...
 
@@ -75,20 +81,31 @@ class Source(Protocol):
 class StreamSource:
     """The streams on the bus, read with the auditor's own account."""
 
+    live = True
+
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def read(self, service: str) -> AsyncIterator[bytes]:
         stream = Stream(service.upper(), foreign=True)
+        end = await stream.last_sequence(self._client)
         position = 0
-        while messages := await stream.fetch(self._client, position, _BATCH, _MAX_BYTES):
-            for message in messages:
-                yield message.data
-            position = messages[-1].sequence
+        while position < end:
+            fetched = await stream.fetch(self._client, position, _BATCH, _MAX_BYTES)
+            if not fetched.messages:
+                raise BrokenHistory(
+                    f"the stream {stream.name} says that it has {end}, but ends at {position}"
+                )
+            for message in fetched.messages:
+                if message.sequence <= end:
+                    yield message.data
+            position = fetched.messages[-1].sequence
 
 
 class BundleSource:
     """A folder that `custode audit export` wrote: a file a service, an entry a line. Needs nothing that runs."""
+
+    live = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -118,18 +135,25 @@ async def checked(source: Source, service: str) -> AsyncIterator[Entry]:
 async def merged(source: Source, until: datetime | None = None) -> AsyncIterator[Entry]:
     """All three histories as one: never an event before one that its writer had seen, else by time.
 
-    Memory is constant: one entry a service. With `until`, the history as it stood at that moment.
+    Memory is constant: one entry a service. With `until`, the history as it stood at that moment. A live history ends
+    with the last entry whose causes are all there; of any other, `BrokenHistory` says that causes are missing.
     """
     histories = {service: checked(source, service) for service in SERVICES}
     waiting: dict[str, Entry] = {}
     passed = dict.fromkeys(SERVICES, 0)
+    cut: set[str] = set()
 
     async def advance(service: str) -> None:
         entry = await anext(histories[service], None)
-        if entry is None or (until is not None and entry.time > until):
-            waiting.pop(service, None)
-        else:
+        waiting.pop(service, None)
+        if entry is not None and until is not None and entry.time > until:
+            cut.add(service)
+        elif entry is not None:
             waiting[service] = entry
+
+    def has_passed(other: str, position: int) -> bool:
+        """Beyond `until` nothing is waited for; beyond an end, something is missing."""
+        return passed[other] >= position or other in cut
 
     for service in SERVICES:
         await advance(service)
@@ -137,12 +161,12 @@ async def merged(source: Source, until: datetime | None = None) -> AsyncIterator
         ready = [
             entry
             for entry in waiting.values()
-            if all(
-                passed[other] >= position or other not in waiting for other, position in entry.seen.items()
-            )
+            if all(has_passed(other, position) for other, position in entry.seen.items())
         ]
+        if not ready and source.live:
+            return
         if not ready:
-            raise BrokenHistory("the histories wait for each other: one of them is not complete")
+            raise BrokenHistory("one of the histories is not complete: causes are missing")
         entry = min(ready, key=lambda e: (e.time, SERVICES.index(e.service)))
         yield entry
         passed[entry.service] = entry.position

@@ -1,6 +1,7 @@
 """The story of one credential: every event that concerns it, and every event that caused one of these."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from audit.history import Entry, Source, merged
@@ -21,29 +22,30 @@ async def story(source: Source, start: str, until: datetime | None = None) -> li
     entry belongs to the story too, back to its first cause.
     """
     wanted = {start}
-    chosen: dict[str, Entry] = {}
-    others: dict[str, Entry] = {}
-    order: list[Entry] = []
+    index: dict[str, _Seen] = {}
     async for entry in merged(source, until):
-        order.append(entry)
         ids = _ids(entry)
+        index[entry.id] = _Seen(frozenset(ids.values()), entry.cause)
         if wanted & set(ids.values()):
-            chosen[entry.id] = entry
             wanted |= {value for name, value in ids.items() if name in _LEADS_ON}
-        else:
-            others[entry.id] = entry
+    # What came before the id that led to it was known belongs to it too, and the causes of all that.
+    chosen = {entry_id for entry_id, seen in index.items() if wanted & seen.ids}
     if not chosen:
         raise NothingFound
-    # What came before the id that led to it was known, and the causes of all that.
-    for entry in others.values():
-        if wanted & {v for n, v in _ids(entry).items() if n in _LEADS_ON}:
-            chosen[entry.id] = entry
-    for entry in list(chosen.values()):
-        cause = entry.cause
-        while cause is not None and cause not in chosen and cause in others:
-            chosen[cause] = others[cause]
-            cause = others[cause].cause
-    return [entry for entry in order if entry.id in chosen]
+    for entry_id in list(chosen):
+        cause = index[entry_id].cause
+        while cause is not None and cause in index and cause not in chosen:
+            chosen.add(cause)
+            cause = index[cause].cause
+    return [entry async for entry in merged(source, until) if entry.id in chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the first pass keeps of an entry."""
+
+    ids: frozenset[str]
+    cause: str | None
 
 
 async def of_school(source: Source, school: str, until: datetime | None = None) -> AsyncIterator[Entry]:

@@ -5,6 +5,10 @@ import asyncio
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+_KEEPALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+_LIMITS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "30s"}
+"""A process that froze or vanished holds no lock for long."""
+
 Connection = asyncpg.Connection | PoolConnectionProxy
 Pool = asyncpg.Pool
 
@@ -16,7 +20,7 @@ async def open_pool(url: str, *, name: str, most: int = 12) -> asyncpg.Pool:
         min_size=1,
         max_size=most,
         command_timeout=60,
-        server_settings={"application_name": name, "jit": "off"},
+        server_settings={"application_name": name, "jit": "off", **_LIMITS, **_KEEPALIVE},
     )
 
 
@@ -31,14 +35,25 @@ class AdvisoryLock:
     async def acquire(self, retry_seconds: float = 0.5) -> None:
         """Waits until this process holds the lock."""
         while True:
-            connection = self._connection
-            if connection is None or connection.is_closed():
-                connection = self._connection = await asyncpg.connect(
-                    self._url, server_settings={"application_name": f"lock:{self._name}"}
-                )
-            if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", self._name):
+            if await self._try():
                 return
             await asyncio.sleep(retry_seconds)
+
+    async def _try(self) -> bool:
+        if self._connection is None or self._connection.is_closed():
+            settings = {"application_name": f"lock:{self._name}", **_KEEPALIVE}
+            self._connection = await asyncpg.connect(
+                self._url, timeout=5, command_timeout=5, server_settings=settings
+            )
+        try:
+            return bool(
+                await self._connection.fetchval(
+                    "select pg_try_advisory_lock(hashtextextended($1, 0))", self._name
+                )
+            )
+        except TimeoutError:
+            await self.release()
+            return False
 
     def held(self) -> bool:
         return self._connection is not None and not self._connection.is_closed()

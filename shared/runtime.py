@@ -2,7 +2,7 @@
 the same for all three. A service's `app.py` adds what is its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,7 @@ from shared.tasks import end
 log = structlog.get_logger()
 KERNEL = Path(__file__).parent
 _WAIT_FOR_DATABASE = 60
+_SILENCE = 2.0
 Check = Callable[[], Awaitable[str | None]]
 
 
@@ -52,13 +53,17 @@ class Runtime:
     readers: list[Reader] = field(default_factory=list)
     ingress: Ingress | None = None
 
-    async def read(self, source: str, react: React) -> None:
-        """Follow another service's history from our cursor."""
-        lock = AdvisoryLock(self.settings.database_url.get_secret_value(), f"reader:{source}")
-        reader = Reader(source, self.store, self.bus, lock, react)
-        self.readers.append(reader)
-        await reader.start()
-        self.stack.push_async_callback(reader.close)
+    async def follow(self, reactions: Mapping[str, React]) -> None:
+        """Follow the histories of other services from our cursors: all of them at once, since an event waits for
+        what its writer had seen of a service that we follow too."""
+        url = self.settings.database_url.get_secret_value()
+        for source, react in reactions.items():
+            lock = AdvisoryLock(url, f"reader:{source}")
+            reader = Reader(source, self.store, self.bus, lock, react, frozenset(reactions))
+            self.readers.append(reader)
+        for reader in self.readers:
+            await reader.start()
+            self.stack.push_async_callback(reader.close)
 
     def take_commands(self, handle: Handle) -> None:
         """Carry out what school systems publish."""
@@ -89,46 +94,47 @@ class Runtime:
     def checks(self) -> dict[str, Check]:
         """For `/readyz`: what is wrong, by name, or None. Work goes on as far as it can meanwhile."""
 
-        async def database() -> str | None:
-            try:
-                await asyncio.wait_for(self.pool.fetchval("select 1"), 2)
-            except Exception as fault:
-                return f"the database does not answer ({type(fault).__name__})"
-            return None
-
-        async def schema() -> str | None:
-            try:
-                await migrations.check(self.pool, self.components)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as fault:
-                return type(fault).__name__
-            except Exception as wrong:
-                return str(wrong)
-            return None
-
         async def bus() -> str | None:
             return self.bus.problem()
 
         async def relay() -> str | None:
             return self.relay.stopped
 
-        found: dict[str, Check] = {"database": database, "migrations": schema, "bus": bus, "relay": relay}
+        async def ingress() -> str | None:
+            return self.ingress.stopped if self.ingress is not None else None
+
+        found: dict[str, Check] = {"database": self._database, "migrations": self._schema}
+        found |= {"bus": bus, "relay": relay, "ingress": ingress}
+        if self.ingress is None:
+            del found["ingress"]
         for reader in self.readers:
 
             async def reading(reader: Reader = reader) -> str | None:
-                return reader.stopped
+                return reader.problem()
 
             found[f"reader:{reader.source}"] = reading
-        if self.ingress is not None:
-            ingress = self.ingress
-
-            async def taking() -> str | None:
-                return ingress.stopped
-
-            found["ingress"] = taking
         return found
+
+    async def _database(self) -> str | None:
+        try:
+            await asyncio.wait_for(self.pool.fetchval("select 1"), _SILENCE)
+        except Exception as fault:
+            return f"the database does not answer ({type(fault).__name__})"
+        return None
+
+    async def _schema(self) -> str | None:
+        try:
+            await asyncio.wait_for(migrations.check(self.pool, self.components), _SILENCE)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as fault:
+            return type(fault).__name__
+        except Exception as wrong:
+            return str(wrong)
+        return None
 
     def measure(self, registry: CollectorRegistry) -> None:
         """Positions for `/metrics`: lag is a difference of two of them."""
+        head = Gauge("custode_store_position", "Last position of the store", registry=registry)
+        head.set_function(lambda: max(self.store.position, self.relay.head))
         relayed = Gauge(
             "custode_relay_position", "Last position acknowledged by the stream", registry=registry
         )
@@ -136,8 +142,6 @@ class Runtime:
         read = Gauge("custode_reader_position", "Last position read", ["source"], registry=registry)
         for reader in self.readers:
             read.labels(reader.source).set_function(partial(getattr, reader, "position"))
-        head = Gauge("custode_store_position", "Last position of the store", registry=registry)
-        self.store.on_commit(lambda events: head.set(events[-1].position) if events else None)
 
     async def serve(self, app: FastAPI) -> None:
         """HTTP until SIGINT or SIGTERM."""

@@ -104,8 +104,10 @@ class _Others:
         stream = Stream(source.upper(), foreign=True)
         while after < upto:
             most = min(_BATCH, upto - after)
-            messages = await stream.fetch(self._bus.client, after, most, _MAX_BYTES)
-            if not messages:
+            messages = (await stream.fetch(self._bus.client, after, most, _MAX_BYTES)).messages
+            if [m.sequence for m in messages] != list(
+                range(after + 1, after + 1 + len(messages))
+            ) or not messages:
                 fail(
                     f"the stream {stream.name} ends at {after}, but {upto} was read: let it heal, then try again"
                 )

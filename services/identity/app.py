@@ -54,8 +54,7 @@ class Parts:
 
     async def start(self) -> None:
         """Read the others, answer them, work in the background."""
-        await self.runtime.read("registry", self.reactions.react)
-        await self.runtime.read("notifications", no_reaction)
+        await self.runtime.follow({"registry": self.reactions.react, "notifications": no_reaction})
         await self.slips.serve(self.runtime.bus)
         await self.sessions.serve(self.runtime.bus)
         self.runtime.background("issuer", self.issuer.run)

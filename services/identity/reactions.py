@@ -41,7 +41,7 @@ class Reactions:
         self._issuing = issuing
 
     async def react(self, events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
-        """For `runtime.read("registry", …)`."""
+        """For `runtime.follow`: what the registry says."""
         knowledge = await self._know(events)
         plan = [(recorded, cases) for recorded in events if (cases := knowledge.cases(recorded))]
         if not plan:

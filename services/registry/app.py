@@ -23,7 +23,7 @@ async def run(common: CommonSettings, settings: RegistrySettings) -> None:
         registry = Registry(runtime)
         sessions = BusIntrospector(runtime.bus)
         await sessions.start()
-        await runtime.read("identity", follow_identity(sessions))
+        await runtime.follow({"identity": follow_identity(sessions)})
         runtime.take_commands(registry.commands.handle)
         log.info("service.starts", service="registry", listen=settings.listen)
         await runtime.serve(build_web(registry, sessions))

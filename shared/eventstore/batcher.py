@@ -3,15 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
+
+from shared.contracts.entry import EntryTooLarge
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Outcome, Unit
+
+_ROLLED_BACK = (asyncpg.PostgresError, EntryTooLarge)
+_UNKNOWN = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
 
 class Batcher:
     """Gathers concurrent commands into one transaction (group commit).
 
-    When a transaction as a whole fails (a constraint of one unit's own table), each is tried alone, so that
-    one cannot take its neighbours down.
+    When a transaction is certainly rolled back (a constraint of one unit's own table), each unit is tried alone, so
+    that one cannot take its neighbours down. Where its outcome is not known (the connection broke), nothing is
+    tried again: whoever asked is told, and an idempotency key makes the retry safe.
     """
 
     def __init__(self, store: EventStore, most: int = 256) -> None:
@@ -32,8 +39,14 @@ class Batcher:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             try:
                 outcomes = await self._store.commit([unit for unit, _ in batch])
+            except _ROLLED_BACK as failure:
+                if isinstance(failure, _UNKNOWN):
+                    _tell_all(batch, failure)
+                else:
+                    await self._one_by_one(batch, failure)
+                continue
             except Exception as failure:
-                await self._one_by_one(batch, failure)
+                _tell_all(batch, failure)
                 continue
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if not future.done():
@@ -53,3 +66,9 @@ class Batcher:
                 future.set_result(outcome)
             except Exception as own:
                 future.set_exception(own)
+
+
+def _tell_all(batch: Sequence[tuple[Unit, "asyncio.Future[Outcome]"]], failure: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(failure)

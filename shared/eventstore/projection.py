@@ -17,7 +17,7 @@ SQL = Statements(__file__)
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """The whole row, new or instead of what stood under its key."""
+    """The whole row, new or instead of what stood under its key; columns not named take their defaults."""
 
     table: str
     row: Mapping[str, Any]
@@ -111,7 +111,7 @@ class Projector:
         fields = ", ".join([f"where_{n}" for n in where] + list(names))
         match kind:
             case Put():
-                rest = [n for n in names if n not in columns.key]
+                rest = [n for n in columns.types if n not in columns.key]
                 change = ", ".join(f"{n} = excluded.{n}" for n in rest)
                 action = f"update set {change}" if rest else "nothing"
                 listed = ", ".join(names)

@@ -4,6 +4,8 @@ Catch up beside the live tables, take the head lock, apply the rest, switch. Rea
 they wait only for the last, short step. With `switch=False` the rebuilt tables are compared and thrown away.
 """
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ log = structlog.get_logger()
 SQL = Statements(__file__)
 _SHADOW = "rebuilding"
 _BATCH = 2000
+_TRIES = 10
 Foreign = Callable[[str, int, int], AsyncIterator[list[Recorded[Event]]]]
 """(source, after, upto) -> the events of another service's stream, in batches."""
 
@@ -44,21 +47,40 @@ class Rebuild:
         self._events = 0
 
     async def run(self, *, service_role: str, switch: bool = True) -> Rebuilt:
-        connection = await asyncpg.connect(self._owner_url)
+        connection = await asyncpg.connect(self._owner_url, server_settings={"lock_timeout": "5s"})
         try:
             tables = await self._shadow(connection)
-            await self._catch_up(connection, await self._store.head(), await self._store.cursors())
-            async with connection.transaction():
-                head = await connection.fetchval("select position from events.head for update")
-                cursors = {r["source"]: r["position"] for r in await connection.fetch(SQL("cursors"))}
-                await self._catch_up(connection, head, cursors)
+            await self._catch_up(connection, *await _standing(connection))
+            # One snapshot for where the live tables stand and what they hold: nobody waits for the comparison.
+            async with connection.transaction(isolation="repeatable_read"):
+                await self._catch_up(connection, *await _standing(connection))
                 differences = await _differences(connection, tables)
-                if switch:
-                    await _switch(connection, tables, service_role)
+            if switch:
+                await self._take_their_place(connection, tables, service_role)
             await connection.execute(f"drop schema if exists {_SHADOW} cascade")
             return Rebuilt(self._events, differences, switch)
         finally:
             await connection.close()
+
+    async def _take_their_place(
+        self, connection: Connection, tables: Sequence[str], service_role: str
+    ) -> None:
+        """Head lock, the rest, switch. A long reader of a live table makes us step back and try again."""
+        for tries_left in reversed(range(_TRIES)):
+            before = self._own, dict(self._others), self._events
+            try:
+                async with connection.transaction():
+                    await connection.fetchval("select position from events.head for update")
+                    listed = ", ".join(f'projections."{table}"' for table in tables)
+                    await connection.execute(f"lock table {listed} in access exclusive mode")
+                    await self._catch_up(connection, *await _standing(connection))
+                    await _switch(connection, tables, service_role)
+                return
+            except asyncpg.LockNotAvailableError:
+                self._own, self._others, self._events = before
+                if not tries_left:
+                    raise
+                await asyncio.sleep(1.0)
 
     async def _shadow(self, connection: Connection) -> Sequence[str]:
         tables = [row["table_name"] for row in await connection.fetch(SQL("shadow_tables"))]
@@ -106,6 +128,12 @@ class Rebuild:
             self._events += len(events)
 
 
+async def _standing(connection: Connection) -> tuple[int, dict[str, int]]:
+    row = await connection.fetchrow(SQL("standing"))
+    assert row is not None
+    return row["head"], json.loads(row["cursors"])
+
+
 async def _differences(connection: Connection, tables: Sequence[str]) -> dict[str, int]:
     found = {}
     for table in tables:
@@ -121,8 +149,13 @@ async def _differences(connection: Connection, tables: Sequence[str]) -> dict[st
 
 async def _switch(connection: Connection, tables: Sequence[str], service_role: str) -> None:
     for table in tables:
+        names = [r["name"] for r in await connection.fetch(SQL("index_names"), f'projections."{table}"')]
+        made = [r["name"] for r in await connection.fetch(SQL("index_names"), f'{_SHADOW}."{table}"')]
         await connection.execute(f'drop table projections."{table}"')
         await connection.execute(f'alter table {_SHADOW}."{table}" set schema projections')
+        for old, new in zip(made, names, strict=True):
+            if old != new:
+                await connection.execute(f'alter index projections."{old}" rename to "{new}"')
         await connection.execute(
             f'grant select, insert, update, delete on projections."{table}" to "{service_role}"'
         )

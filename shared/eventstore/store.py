@@ -49,6 +49,7 @@ class EventStore:
         self.pool = pool
         self.keyring = keyring
         self.clock = clock
+        self.position = 0
         self._projector = projector
         self._on_commit: list[Callable[[Sequence[Recorded[Event]]], None]] = []
 
@@ -73,6 +74,8 @@ class EventStore:
                 connection, units, encoded, foreign, atomic=atomic or foreign is not None
             )
         appended = [r for o in outcomes if isinstance(o, Committed) for r in o.events]
+        if appended:
+            self.position = appended[-1].position
         if appended or foreign is not None:
             for listener in self._on_commit:
                 listener(appended)

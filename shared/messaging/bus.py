@@ -35,13 +35,12 @@ class Bus:
         self._subscriptions: list[tuple[str, str, Any]] = []
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._connect(), name="bus")
+        self._task = asyncio.create_task(self._keep_connected(), name="bus")
 
     async def close(self) -> None:
         await end(self._task)
         if self._client is not None:
-            with contextlib.suppress(Exception):
-                await self._client.close()
+            await self._close(self._client)
 
     @property
     def client(self) -> Client:
@@ -51,8 +50,11 @@ class Bus:
         return self._client
 
     async def connected(self) -> Client:
-        await self._connected.wait()
-        return self.client
+        """The client, once there is a connection."""
+        while self._client is None or not self._client.is_connected:
+            await self._connected.wait()
+            await asyncio.sleep(0 if self._client is not None and self._client.is_connected else 0.1)
+        return self._client
 
     def problem(self) -> str | None:
         """For `/readyz`: None when connected."""
@@ -65,30 +67,43 @@ class Bus:
     async def subscribe(self, subject: str, handler: Any, queue: str = "") -> None:
         """`async handler(message)`, from the first connection on and across reconnections."""
         self._subscriptions.append((subject, queue, handler))
-        if self._client is not None:
+        if self._client is not None and not self._client.is_closed:
             await self._client.subscribe(subject, queue=queue, cb=handler)
 
-    async def _connect(self) -> None:
-        # nats-py's first connect hangs with unlimited attempts, hence the loop around a single one.
+    async def _keep_connected(self) -> None:
+        # nats-py's first connect hangs with unlimited attempts, hence the loop around a single one; and after some
+        # errors it closes for good, hence the loop around it all.
         while True:
+            closed = asyncio.Event()
             client = Client()
             try:
-                await asyncio.wait_for(client.connect(**self._options()), timeout=5)
-                break
+                await asyncio.wait_for(client.connect(**self._options(closed)), timeout=5)
+                client.options["max_reconnect_attempts"] = -1
+                for subject, queue, handler in self._subscriptions:
+                    await client.subscribe(subject, queue=queue, cb=handler)
             except (OSError, TimeoutError, nats.errors.Error):
-                with contextlib.suppress(Exception):
-                    await client.close()
+                await self._close(client)
                 await asyncio.sleep(_RETRY_SECONDS)
-        self._client = client
-        client.options["max_reconnect_attempts"] = -1
-        for subject, queue, handler in self._subscriptions:
-            await client.subscribe(subject, queue=queue, cb=handler)
-        self._connected.set()
-        log.info("bus.connected", user=self._user)
+                continue
+            self._client = client
+            self._connected.set()
+            log.info("bus.connected", user=self._user)
+            await closed.wait()
+            self._connected.clear()
+            log.warning("bus.closed", user=self._user)
+            await asyncio.sleep(_RETRY_SECONDS)
 
-    def _options(self) -> dict[str, Any]:
+    @staticmethod
+    async def _close(client: Client) -> None:
+        with contextlib.suppress(Exception):
+            await client.close()
+
+    def _options(self, closed: asyncio.Event) -> dict[str, Any]:
         async def quiet(error: Exception) -> None:
             log.warning("bus.error", error=type(error).__name__)
+
+        async def gone() -> None:
+            closed.set()
 
         options: dict[str, Any] = {
             "servers": [self._url],
@@ -101,6 +116,7 @@ class Bus:
             "max_outstanding_pings": 2,
             "inbox_prefix": f"_INBOX_{self._user}".encode(),
             "error_cb": quiet,
+            "closed_cb": gone,
         }
         if self._seed_file is not None:
             options["nkeys_seed"] = str(self._seed_file)

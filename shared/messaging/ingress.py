@@ -5,15 +5,19 @@ a message that cannot be carried out goes to quarantine with its reason, and the
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
+from nats.js.client import JetStreamContext
 
 from shared.eventstore.store import EventStore
+from shared.eventstore.units import ConcurrencyConflict
 from shared.keyring.keyring import KeyEncryptionKey
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.sql import Statements
@@ -22,6 +26,12 @@ from shared.tasks import end
 log = structlog.get_logger()
 SQL = Statements(__file__)
 BATCH = 200
+_DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+_PASSING = (NatsError, BusUnavailable, TimeoutError, OSError, ConcurrencyConflict, *_DATABASE_AWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +71,61 @@ class Ingress:
 
     async def _run(self) -> None:
         while True:
+            queue: JetStreamContext.PullSubscription | None = None
             try:
                 client = await self._bus.connected()
                 queue = await client.jetstream().pull_subscribe_bind("registry", stream="INGRESS")
-                self.stopped = None
                 while True:
-                    try:
-                        messages = await queue.fetch(BATCH, timeout=5)
-                    except NatsTimeout:
-                        _ = self._bus.client
-                        continue
-                    await self._take(messages)
+                    await self._take(await self._fetch(queue))
+                    self.stopped = None
             except asyncio.CancelledError:
                 raise
-            except (NatsError, BusUnavailable, TimeoutError, OSError) as trouble:
+            except (NatsError, BusUnavailable, TimeoutError, OSError, *_DATABASE_AWAY) as trouble:
                 self.stopped = type(trouble).__name__
                 await asyncio.sleep(0.5)
             except Exception as fault:
                 self.stopped = type(fault).__name__
                 log.error("ingress.failed", error=type(fault).__name__)
                 await asyncio.sleep(1.0)
+            finally:
+                if queue is not None:
+                    with contextlib.suppress(Exception):
+                        await queue.unsubscribe()
+
+    async def _fetch(self, queue: JetStreamContext.PullSubscription) -> Sequence[Msg]:
+        try:
+            return await queue.fetch(BATCH, timeout=5)
+        except NatsTimeout:
+            _ = self._bus.client
+            return ()
 
     async def _take(self, messages: Sequence[Msg]) -> None:
-        incoming = [Incoming(m.subject.split(".")[1], m.data) for m in messages]
-        answers = await self._handle(incoming)
-        await self.quarantine(incoming, answers)
+        """All at once; should that fail, one by one, so that one message cannot hold up its neighbours."""
+        if not messages:
+            return
+        try:
+            await self._carry_out(messages)
+        except _PASSING:
+            raise
+        except Exception as fault:
+            log.warning("ingress.one_by_one", error=type(fault).__name__, count=len(messages))
+            for message in messages:
+                await self._carry_out_alone(message)
+
+    async def _carry_out(self, messages: Sequence[Msg]) -> None:
+        incoming = [_incoming(message) for message in messages]
+        await self.quarantine(incoming, await self._handle(incoming))
         for message in messages:
+            await message.ack()
+
+    async def _carry_out_alone(self, message: Msg) -> None:
+        try:
+            await self._carry_out([message])
+        except _PASSING:
+            raise
+        except Exception as fault:
+            poison = Poison(f"could not be carried out: {type(fault).__name__}")
+            await self.quarantine([_incoming(message)], [poison])
             await message.ack()
 
     async def quarantine(self, incoming: Sequence[Incoming], answers: Sequence[Poison | None]) -> None:
@@ -101,3 +140,7 @@ class Ingress:
                 [self._kek.wrap(m.payload, f"quarantine/{m.school}".encode()) for m, _ in rows],
             )
             log.warning("ingress.quarantined", count=len(rows))
+
+
+def _incoming(message: Msg) -> Incoming:
+    return Incoming(message.subject.split(".")[1], message.data)

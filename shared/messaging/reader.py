@@ -5,6 +5,7 @@ nothing is skipped. An event waits until we have read what its writer had `seen`
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -17,7 +18,7 @@ from shared.database import AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict, CursorMoved, Foreign, Unit
 from shared.messaging.bus import Bus, BusUnavailable
-from shared.messaging.streams import Doorbell, Message, Stream
+from shared.messaging.streams import Doorbell, Message, NoLeader, Stream, StreamMissing
 from shared.tasks import end
 
 log = structlog.get_logger()
@@ -25,12 +26,15 @@ BATCH = 500
 MAX_BYTES = 1 << 20
 POLL_SECONDS = 0.25
 _RETRY_STOPPED = 5.0
+BEHIND_SECONDS = 15.0
 _PASSING = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     BusUnavailable,
     NatsError,
+    NoLeader,
+    StreamMissing,
     OSError,
     TimeoutError,
 )
@@ -46,8 +50,21 @@ class OutOfOrder(Exception):
 class Reader:
     """Reads `source` for one service. A fact is never skipped: what cannot be digested stops this reader."""
 
-    def __init__(self, source: str, store: EventStore, bus: Bus, lock: AdvisoryLock, react: React) -> None:
+    def __init__(
+        self,
+        source: str,
+        store: EventStore,
+        bus: Bus,
+        lock: AdvisoryLock,
+        react: React,
+        follows: frozenset[str],
+    ) -> None:
+        """`follows`: every source that this service reads. For others there is nothing to wait."""
         self.source = source
+        self._follows = follows
+        self._most = BATCH
+        self._behind_since: float | None = None
+        self._waits_for = ""
         self.position = 0
         self.stopped: str | None = None
         self._store = store
@@ -67,6 +84,14 @@ class Reader:
         await self._bus.subscribe(f"{self.source}.bell", ring)
         self._task = asyncio.create_task(self._run(), name=f"reader:{self.source}")
 
+    def problem(self) -> str | None:
+        """For `/readyz`: why it stopped, or that for 15 seconds it has not moved though it should."""
+        if self.stopped is not None:
+            return self.stopped
+        if self._behind_since is not None and time.monotonic() - self._behind_since > BEHIND_SECONDS:
+            return f"stands still for {BEHIND_SECONDS:.0f} s and more at position {self.position}{self._waits_for}"
+        return None
+
     async def close(self) -> None:
         await end(self._task)
         await self._lock.release()
@@ -83,28 +108,44 @@ class Reader:
                         await self._bell.wait(POLL_SECONDS)
             except asyncio.CancelledError:
                 raise
-            except (CursorMoved, ConcurrencyConflict):
+            except CursorMoved:
                 await asyncio.sleep(0)
+            except ConcurrencyConflict:
+                # Less at once next time: what was prepared for the others was thrown away with it.
+                self._most = max(1, self._most // 2)
+                log.info("reader.conflict", source=self.source, next_batch=self._most)
             except _PASSING as trouble:
+                self._is_behind(f" ({type(trouble).__name__})")
                 log.info("reader.waits", source=self.source, reason=type(trouble).__name__)
                 await asyncio.sleep(POLL_SECONDS)
             except Exception as fault:
                 self.stopped = f"stopped after position {self.position}: {_reason(fault)}"
+                self._most = 1
                 log.error("reader.stopped", source=self.source, after=self.position, error=_reason(fault))
                 await asyncio.sleep(_RETRY_STOPPED)
 
     async def _read_some(self, client: Client) -> bool:
         cursors = await self._store.cursors()
         after = self.position = cursors.get(self.source, 0)
-        messages = await self._stream.fetch(client, after, BATCH, MAX_BYTES)
-        if not messages:
+        fetched = await self._stream.fetch(client, after, self._most, MAX_BYTES)
+        if not fetched.messages:
+            self._behind_since = None
             return False
-        events = await self._decoded(after, messages)
+        events = await self._decoded(after, fetched.messages)
         ready = self._ready(events, cursors)
         if not ready:
+            self._is_behind(f": {events[0].service}:{events[0].position} waits for what its writer had seen")
             return False
         await self._digest(after, ready)
+        self._most = min(BATCH, self._most * 2)
+        # A long way behind and moving is work, not trouble.
+        self._behind_since = None
         return len(ready) == len(events)
+
+    def _is_behind(self, waits_for: str) -> None:
+        self._waits_for = waits_for
+        if self._behind_since is None:
+            self._behind_since = time.monotonic()
 
     async def _decoded(self, after: int, messages: Sequence[Message]) -> list[Recorded[Event]]:
         for expected, message in enumerate(messages, after + 1):
@@ -117,10 +158,11 @@ class Reader:
         return events
 
     def _ready(self, events: Sequence[Recorded[Event]], cursors: dict[str, int]) -> Sequence[Recorded[Event]]:
-        """The events up to the first whose writer had seen more of a third service than we have."""
+        """The events up to the first whose writer had seen more of a third service, which we follow, than we have."""
         for n, recorded in enumerate(events):
             for other, position in recorded.seen.items():
-                if other not in (self.source, self._store.service) and cursors.get(other, 0) < position:
+                waits = other in self._follows and other != self.source
+                if waits and cursors.get(other, 0) < position:
                     return events[:n]
         return events
 

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 BATCH = 250
 POLL_SECONDS = 0.25
 _SHOUT_EVERY = 5.0
+_WRONG_LAST_SEQUENCE = 10071
+_QUIET_REFUSALS = 5
 
 
 class StreamDiffers(Exception):
@@ -43,7 +45,9 @@ class Relay:
     def __init__(self, service: str, store: EventStore, bus: Bus, lock: AdvisoryLock) -> None:
         self.service = service
         self.acknowledged = 0
+        self.head = 0
         self.stopped: str | None = None
+        self._refusals = 0
         self._store = store
         self._bus = bus
         self._lock = lock
@@ -75,8 +79,7 @@ class Relay:
                 log.error("relay.stopped", service=self.service, reason=self.stopped)
                 await asyncio.sleep(_SHOUT_EVERY)
             except PublishRefused as refused:
-                log.info("relay.refused", service=self.service, code=refused.code)
-                await asyncio.sleep(0.05)
+                await self._refused(refused)
             except (BusUnavailable, NatsError, NoLeader, StreamMissing, TimeoutError, OSError) as trouble:
                 self.stopped = str(trouble) or type(trouble).__name__
                 await asyncio.sleep(POLL_SECONDS)
@@ -85,12 +88,23 @@ class Relay:
                 log.error("relay.failed", service=self.service, error=type(fault).__name__)
                 await asyncio.sleep(1.0)
 
+    async def _refused(self, refused: PublishRefused) -> None:
+        """Another relay was faster: look again. The same refusal again and again is a fault, and is told."""
+        self._refusals += 1
+        if refused.code == _WRONG_LAST_SEQUENCE and self._refusals < _QUIET_REFUSALS:
+            await asyncio.sleep(0.05)
+            return
+        self.stopped = f"the stream {self._stream.name} refuses: {refused}"
+        log.error("relay.refused", service=self.service, code=refused.code)
+        await asyncio.sleep(_SHOUT_EVERY)
+
     async def _catch_up(self, client: Client) -> None:
         last = await self._verified_end(client)
         if last < self.acknowledged:
             log.warning("relay.stream_lost_its_tail", had=self.acknowledged, has=last)
         self.acknowledged = last
-        async for entries in self._store.replay_entries(after=last, batch=BATCH):
+        self.head = await self._store.head()
+        async for entries in self._store.replay_entries(after=last, upto=self.head, batch=BATCH):
             messages = [(subject_of_envelope(parse(entry)), entry) for _, entry in entries]
             first = entries[0][0]
             if first != self.acknowledged + 1:
@@ -100,6 +114,7 @@ class Relay:
             else:
                 await publish_batch(client, new_id(), first, messages)
             self.acknowledged = entries[-1][0]
+            self._refusals = 0
             await client.publish(f"{self.service}.bell", b"")
 
     async def _verified_end(self, client: Client) -> int:

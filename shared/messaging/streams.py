@@ -41,6 +41,14 @@ class Message:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """`pending`: how many more the stream holds beyond these."""
+
+    messages: list[Message]
+    pending: int
+
+
 class Stream:
     """One stream, seen from the account that owns it or from one that imports its two read requests."""
 
@@ -61,17 +69,22 @@ class Stream:
         return int(info["state"]["last_seq"])
 
     async def message_at(self, client: Client, sequence: int) -> bytes | None:
+        """The message of this number; None where the stream says that it has none."""
         request = json.dumps({"seq": sequence}).encode()
         reply = await client.request(
             f"{self._prefix}.DIRECT.GET.{self.name}", request, timeout=REQUEST_TIMEOUT
         )
         headers = reply.headers or {}
-        if "Status" in headers or int(headers.get("Nats-Sequence", "0")) != sequence:
+        if "Status" in headers:
+            self._end_of_stream(headers["Status"])
             return None
-        return reply.data
+        return reply.data if int(headers.get("Nats-Sequence", "0")) == sequence else None
 
-    async def fetch(self, client: Client, after: int, batch: int, max_bytes: int) -> list[Message]:
-        """Messages from `after` + 1 on, as many as are there up to `batch`; TimeoutError after a silent second."""
+    async def fetch(self, client: Client, after: int, batch: int, max_bytes: int) -> Fetched:
+        """Messages from `after` + 1 on, as many as are there up to `batch`.
+
+        Errors: TimeoutError after a silent second; `StreamMissing` when nobody answers for the stream.
+        """
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox)
         try:
@@ -82,10 +95,18 @@ class Stream:
                 message = await subscription.next_msg(timeout=1.0)
                 headers = message.headers or {}
                 if "Status" in headers:
-                    return found
+                    self._end_of_stream(headers["Status"])
+                    return Fetched(found, int(headers.get("Nats-Num-Pending", "0")))
                 found.append(Message(int(headers["Nats-Sequence"]), message.data))
         finally:
             await subscription.unsubscribe()
+
+    def _end_of_stream(self, status: str) -> None:
+        """Of the statuses only these two mean that there is nothing more; all others are troubles."""
+        if status == "503":
+            raise StreamMissing(self.name)
+        if status not in ("204", "404"):
+            raise NoLeader(f"{self.name}: {status}")
 
 
 async def publish_one(client: Client, subject: str, entry: bytes, position: int) -> None:

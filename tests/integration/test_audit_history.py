@@ -22,6 +22,7 @@ from tests.samples import SCHOOL, enrolled
 @dataclass
 class Histories:
     stores: dict[str, EventStore]
+    live: bool = False
 
     async def read(self, service: str) -> AsyncIterator[bytes]:
         async for batch in self.stores[service].replay_entries():
@@ -107,3 +108,26 @@ async def test_a_damaged_bundle_is_refused(histories: Histories, tmp_path: Path,
     path.write_bytes(b"".join(damaged))
     with pytest.raises(BrokenHistory):
         await bundle.verify(tmp_path)
+
+
+async def test_effects_without_their_causes_are_refused_in_a_bundle_and_cut_off_while_live(
+    histories: Histories, tmp_path: Path
+) -> None:
+    await histories.write("registry", "student/late", enrolled("late"))
+    await histories.tell("registry", "identity")
+    await histories.write("identity", "account/z", FirstAccessCompleted(account="z", credential="z"))
+
+    class Truncated(Histories):
+        async def read(self, service: str) -> AsyncIterator[bytes]:
+            position = 0
+            async for entry in super().read(service):
+                position += 1
+                if service != "registry" or position <= 2:
+                    yield entry
+
+    truncated = Truncated(histories.stores)
+    with pytest.raises(BrokenHistory, match="causes are missing"):
+        _ = [e async for e in merged(truncated)]
+    truncated.live = True
+    await bundle.export(truncated, tmp_path)
+    assert await bundle.verify(tmp_path) == {"registry": 2, "identity": 2, "notifications": 1}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import orjson
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from shared.contracts.event import Event, Recorded
 from shared.contracts.registry import StudentEnrolled, StudentMovedClass
 from shared.eventstore.batcher import Batcher
-from shared.eventstore.projection import Change, Put, Row
+from shared.eventstore.projection import Change, Projector, Put, Row
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import (
     Append,
@@ -111,6 +112,11 @@ async def test_a_repeated_key_gets_the_stored_answer_and_another_body_is_refused
         "drop table events.entries",
         "alter table events.entries disable trigger all",
         "update events.idempotency set result = '{}'",
+        "insert into events.entries values (99, 'X', 1, 'student/x', 1, 'x')",
+        "insert into events.entries values (1, 'X', 1, 'student/x', 1, 'x')",
+        "update events.head set position = 7",
+        "update events.head set position = 0",
+        "update events.school_heads set position = 0",
     ],
 )
 @pytest.mark.parametrize("role", ["registry", "registry_owner"])
@@ -126,7 +132,13 @@ async def test_history_cannot_be_rewritten(kernel: Kernel, statement: str, role:
     await store.commit([unit(event, stream=f"student/{event.student}")])
     connection = await asyncpg.connect(kernel.postgres.role_url(role, database))
     try:
-        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.RestrictViolationError)):
+        with pytest.raises(
+            (
+                asyncpg.InsufficientPrivilegeError,
+                asyncpg.RestrictViolationError,
+                asyncpg.UniqueViolationError,
+            )
+        ):
             await connection.execute(statement)
     finally:
         await connection.close()
@@ -176,6 +188,40 @@ async def test_one_unit_that_fails_does_not_take_its_neighbours_down(kernel: Ker
 
     done = await asyncio.gather(*(submit(n) for n in range(6)))
     assert sum(done) == 5 and await store.head() == 5
+
+
+async def test_after_a_broken_connection_nothing_is_decided_twice(kernel: Kernel) -> None:
+    """The server may have committed: whoever asked is told, and only they can know whether to try again."""
+    store = await kernel.store("registry")
+
+    class Broken(EventStore):
+        async def commit(self, *arguments: Any, **options: Any) -> Any:
+            await super().commit(*arguments, **options)
+            raise asyncpg.ConnectionDoesNotExistError("after the commit")
+
+    broken = Broken("registry", store.pool, store.keyring, Projector(lambda _: ()))
+    batcher = Batcher(broken)
+    work = [batcher.submit(unit(enrolled(), stream=f"student/{n}")) for n in range(6)]
+    answers = await asyncio.gather(*work, return_exceptions=True)
+    assert all(isinstance(a, asyncpg.ConnectionDoesNotExistError) for a in answers)
+    assert await store.head() == 6
+
+
+async def test_a_row_that_is_put_is_put_whole_however_it_was_batched(kernel: Kernel) -> None:
+    def partial(recorded: Recorded[Event]) -> Iterable[Row]:
+        match recorded.event:
+            case StudentEnrolled() as e:
+                yield Put("pupils", {"student": "s", "class_id": e.class_id, "family": "F"})
+            case StudentMovedClass() as e:
+                yield Put("pupils", {"student": "s", "class_id": e.to_class})
+
+    one, two = await kernel.store("registry", partial), await kernel.store("registry", partial)
+    await one.commit([Unit(SCHOOL, CONTEXT, (Append("student/s", 0, (enrolled(), moved("s", "2B"))),))])
+    await two.commit([unit(enrolled(), stream="student/s")])
+    await two.commit([unit(moved("s", "2B"), stream="student/s", expected=1)])
+    rows = [await s.pool.fetchrow("select * from projections.pupils") for s in (one, two)]
+    assert rows[0] is not None and rows[1] is not None
+    assert tuple(rows[0]) == tuple(rows[1]) == ("s", "2B", None, 0)
 
 
 async def test_a_readers_batch_moves_the_cursor_with_its_consequences(kernel: Kernel) -> None:

@@ -16,7 +16,7 @@ from shared.eventstore.units import Append, Unit
 from shared.messaging.bus import Bus
 from shared.messaging.reader import Reader
 from shared.messaging.relay import Relay
-from shared.messaging.streams import Stream
+from shared.messaging.streams import Stream, StreamMissing
 from tests.conftest import Kernel
 from tests.samples import CONTEXT, SCHOOL, enrolled, unit
 
@@ -57,10 +57,11 @@ async def buses(nats_server: NatsEngine) -> AsyncIterator[Buses]:
 class Published:
     """A store with its relay."""
 
-    def __init__(self, store: EventStore, relay: Relay, url: str) -> None:
+    def __init__(self, store: EventStore, relay: Relay, url: str, bus: Bus) -> None:
         self.store = store
         self.relay = relay
         self.url = url
+        self.bus = bus
 
     async def add(self, count: int) -> None:
         await self.store.commit(
@@ -79,13 +80,13 @@ async def published(kernel: Kernel, buses: Buses) -> AsyncIterator[Published]:
     url = kernel.postgres.role_url("registry", database)
     relay = Relay("registry", store, bus, AdvisoryLock(url, "relay"))
     relay.start()
-    yield Published(store, relay, url)
+    yield Published(store, relay, url, bus)
     await relay.close()
 
 
 async def stream_entries(bus: Bus, name: str, *, foreign: bool) -> list[tuple[int, bytes]]:
     found: list[tuple[int, bytes]] = []
-    while got := await Stream(name, foreign=foreign).fetch(bus.client, len(found), 500, 1 << 20):
+    while got := (await Stream(name, foreign=foreign).fetch(bus.client, len(found), 500, 1 << 20)).messages:
         found += [(m.sequence, m.data) for m in got]
     return found
 
@@ -111,10 +112,13 @@ async def test_a_wiped_stream_comes_back_with_the_same_numbers(published: Publis
     await published.add(300)
     await until(published.level)
     await buses.server.wipe("REGISTRY")
-    await until(lambda: published.relay.acknowledged < 300)
-    await until(published.level)
     await published.add(5)
-    await until(published.level)
+    bus = await buses.of("identity")
+
+    async def healed() -> bool:
+        return len(await stream_entries(bus, "REGISTRY", foreign=True)) == 305
+
+    await until(healed)
     await assert_replica(published, buses)
 
 
@@ -179,7 +183,9 @@ async def reading(kernel: Kernel, buses: Buses) -> AsyncIterator[Callable[..., A
     readers: list[Reader] = []
 
     async def make(
-        fails_on: Callable[[Recorded[Event]], bool] = lambda _: False, source: str = "registry"
+        fails_on: Callable[[Recorded[Event]], bool] = lambda _: False,
+        source: str = "registry",
+        follows: frozenset[str] = frozenset({"registry", "notifications"}),
     ) -> Reading:
         database = await kernel.database("identity")
         store = await kernel.store("identity", database=database)
@@ -199,7 +205,7 @@ async def reading(kernel: Kernel, buses: Buses) -> AsyncIterator[Callable[..., A
             ]
 
         lock = AdvisoryLock(kernel.postgres.role_url("identity", database), f"reader:{source}")
-        reader = Reader(source, store, await buses.of("identity"), lock, react)
+        reader = Reader(source, store, await buses.of("identity"), lock, react, follows)
         readers.append(reader)
         await reader.start()
         return Reading(store, reader, answered)
@@ -261,6 +267,70 @@ async def test_an_event_waits_for_what_its_writer_had_seen(
     assert read.answered == [1, 2, 3]
     await read.store.pool.execute("insert into events.cursors values ('notifications', 5)")
     await until(lambda: read.answered == [1, 2, 3, 4])
+
+
+async def test_nobody_waits_for_a_service_that_is_not_followed(
+    published: Published, reading: Callable[..., Awaitable[Reading]]
+) -> None:
+    await published.store.pool.execute("insert into events.cursors values ('notifications', 5)")
+    await published.add(3)
+    read = await reading(follows=frozenset({"registry"}))
+    await until(lambda: read.answered == [1, 2, 3])
+
+
+async def test_a_stream_that_is_gone_is_not_an_empty_one(published: Published, buses: Buses) -> None:
+    await published.add(3)
+    await until(published.level)
+    bus = await buses.of("identity")
+    admin = await nats.connect(
+        buses.server.url,
+        nkeys_seed=str(buses.server.seed_file("registry_admin")),
+        inbox_prefix=b"_INBOX_registry_admin",
+    )
+    await admin.jetstream().delete_stream("REGISTRY")
+    await admin.close()
+    try:
+        with pytest.raises(StreamMissing):
+            await Stream("REGISTRY", foreign=True).fetch(bus.client, 0, 10, 1 << 20)
+        await until(lambda: published.relay.stopped is not None)
+    finally:
+        await buses.server.provision()
+
+    async def healed() -> bool:
+        return len(await stream_entries(bus, "REGISTRY", foreign=True)) == 3
+
+    await until(healed)
+    await assert_replica(published, buses)
+
+
+async def test_a_closed_connection_is_made_anew(published: Published, buses: Buses) -> None:
+    await published.add(3)
+    await until(published.level)
+    await published.bus.client.close()
+    await published.add(4)
+    await until(published.level, 20)
+    await assert_replica(published, buses)
+
+
+async def test_a_stream_that_refuses_for_ever_is_told(published: Published, buses: Buses) -> None:
+    await published.add(3)
+    await until(published.level)
+    admin = await nats.connect(
+        buses.server.url,
+        nkeys_seed=str(buses.server.seed_file("registry_admin")),
+        inbox_prefix=b"_INBOX_registry_admin",
+    )
+    manager = admin.jetstream()
+    config = (await manager.stream_info("REGISTRY")).config
+    config.max_msgs = 3
+    await manager.update_stream(config)
+    await published.add(2)
+    await until(lambda: published.relay.stopped is not None and "refuses" in published.relay.stopped)
+    config.max_msgs = -1
+    await manager.update_stream(config)
+    await admin.close()
+    await until(published.level, 20)
+    assert published.relay.stopped is None
 
 
 @pytest.mark.requirement("B1", part="nothing personal on the bus")

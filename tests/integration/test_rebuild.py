@@ -88,8 +88,11 @@ async def test_a_damaged_projection_is_found_and_replaced(lived: Lived) -> None:
     live = await rows(lived.store)
     await lived.store.pool.execute("update projections.pupils set family = 'Damaged' where class_id = '2B'")
     assert (await lived.rebuild().run(service_role="registry", switch=False)).differences == {"pupils": 8}
+    indexes = "select indexname from pg_indexes where schemaname = 'projections' order by 1"
+    before = [r["indexname"] for r in await lived.store.pool.fetch(indexes)]
     report = await lived.rebuild().run(service_role="registry")
     assert report.switched and await rows(lived.store) == live
+    assert [r["indexname"] for r in await lived.store.pool.fetch(indexes)] == before
     event = enrolled()
     await lived.store.commit([unit(event, stream=f"student/{event.student}")])
     assert len(await rows(lived.store)) == len(live) + 1, (

@@ -51,6 +51,8 @@ create table events.quarantine (
     settled_at   timestamptz
 );
 
+create unique index quarantine_open on events.quarantine (school, message_id) where settled_at is null;
+
 create function events.refuse_change() returns trigger language plpgsql as $$
 begin
     raise exception 'history is append-only: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
@@ -62,6 +64,44 @@ create trigger entries_are_forever before update or delete or truncate on events
 
 create trigger head_never_goes_back before delete or truncate on events.head
     for each statement execute function events.refuse_change();
+
+-- No gaps, whoever inserts: what comes follows on from the head, and the head never leaves the last entry.
+create function events.follow_on() returns trigger language plpgsql as $$
+declare was bigint;
+begin
+    select h.position into was from events.head h;
+    if exists (select from added) and
+       (select (min(position), max(position)) <> (was + 1, was + count(*)) from added) then
+        raise exception 'positions must follow on from %', was using errcode = 'restrict_violation';
+    end if;
+    return null;
+end $$;
+
+create trigger entries_follow_on after insert on events.entries
+    referencing new table as added for each statement execute function events.follow_on();
+
+create function events.head_is_last() returns trigger language plpgsql as $$
+begin
+    if new.position < old.position
+       or new.position <> coalesce((select max(position) from events.entries), 0) then
+        raise exception 'the head is the last entry, and never goes back' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+
+create trigger head_is_last before update on events.head
+    for each row execute function events.head_is_last();
+
+create function events.never_back() returns trigger language plpgsql as $$
+begin
+    if new.position < old.position then
+        raise exception 'a position never goes back' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+
+create trigger school_heads_never_back before update on events.school_heads
+    for each row execute function events.never_back();
 
 -- The service's own role may append, and change nothing that stands.
 do $$

@@ -4,3 +4,6 @@ create table projections.pupils (
     family      text,
     moves       integer not null default 0
 );
+
+create index pupils_by_class on projections.pupils (class_id);
+create index pupils_moved on projections.pupils (class_id) where moves > 0;
