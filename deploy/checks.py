@@ -18,7 +18,7 @@ from deploy.engines.place import MARKER, postgres_programs, reachable, script
 from deploy.engines.process import run
 from deploy.environment import SERVICES
 from deploy.folder import Lock
-from deploy.settings import OFFSETS, Settings, resolve_ports
+from deploy.settings import MAIL_IN_THE_CLEAR, OFFSETS, Settings, resolve_ports
 from shared.settings import Environment
 
 FREE_SPACE = 2 * 1024**3  # bytes
@@ -201,6 +201,8 @@ def _production(settings: Settings) -> Iterator[Check]:
     if settings.keyring_kek_file is None:
         advice = "set CUSTODE_KEYRING_KEK_FILE to a file that the backups of the databases do not hold"
         yield Check("key-encryption key", "warning", "beside the data", advice)
+    if settings.mail_in_the_clear:
+        yield Check("CUSTODE_SMTP_URL", "warning", MAIL_IN_THE_CLEAR, "leave it out, or write smtps://")
 
 
 def _browser(_: Settings) -> Iterator[Check]:

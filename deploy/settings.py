@@ -9,9 +9,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.engines import EngineError, Site
 from deploy.engines.ports import free_port
+from services.notifications.channels.email.server import mail_server
 from shared.settings import Environment, LogFormat
 
 HOST_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?$"
+MAIL_IN_THE_CLEAR = (
+    "starttls=offered: whoever sits on the way to the mail server can keep TLS off and read initial passwords"
+)
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -77,6 +81,13 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            mail_server(value.get_secret_value())
+        return value
+
     @model_validator(mode="after")
     def _in_production(self) -> Self:
         if self.environment is Environment.production and self.smtp_url is None:
@@ -84,6 +95,13 @@ class Settings(BaseSettings):
                 "CUSTODE_SMTP_URL is needed in production: the embedded mailbox is for development"
             )
         return self
+
+    @property
+    def mail_in_the_clear(self) -> bool:
+        """Whether production sends initial secrets over a network on which TLS can be taken away."""
+        if self.environment is not Environment.production or self.smtp_url is None:
+            return False
+        return mail_server(self.smtp_url.get_secret_value()).in_the_clear
 
     def url(self, name: str) -> SecretStr | None:
         """A given URL by its setting's name, such as `registry_database_url`."""

@@ -15,7 +15,7 @@ from deploy.assembly import Assembly
 from deploy.engines import EngineError, NatsEngine, PostgresEngine, ServiceUrls
 from deploy.environment import SERVICES
 from deploy.folder import RUN_FILE, Lock, claim_folder, write_run_file
-from deploy.settings import Ports, Settings
+from deploy.settings import MAIL_IN_THE_CLEAR, Ports, Settings
 from deploy.units import Readiness, Unit, readiness, set_long_logs_aside
 
 WATCH_SECONDS = 0.25
@@ -211,6 +211,8 @@ class Running:
         self._assembly = Assembly(self.settings, self._services, mailbox=self._mailbox, site=self._site)
         self._units = self._assembly.units
         set_long_logs_aside(self._assembly.logs)
+        if self.settings.mail_in_the_clear:
+            self._say("notifications", f"warning: {MAIL_IN_THE_CLEAR}")
         self._write_run_file("starting")
         # The others first: a service that finds its database and its bus does not have to wait for them.
         for unit in self._units.values():

@@ -14,6 +14,7 @@ from deploy.engines.nats_keys import SeedFolder
 from deploy.engines.postgres import INITDB_OPTIONS, ROLES
 from deploy.environment import SERVICES, names
 from services.identity.settings import IdentitySettings
+from services.notifications.channels.email.server import mail_server
 from services.notifications.settings import NotificationsSettings
 from services.registry.settings import RegistrySettings
 from shared.settings import CommonSettings, ServiceSettings
@@ -153,6 +154,12 @@ def test_engines_have_the_versions_of_the_wheels() -> None:
         assert found is not None
         tag = PARTS[part]["image"].split(":")[1].split("-")[0]
         assert tag in (found[1], f"{found[1]}.{found[2]}")
+
+
+def test_the_mailbox_of_the_containers_is_the_only_server_without_tls() -> None:
+    told = PARTS["notifications"]["environment"]["CUSTODE_NOTIFICATIONS_SMTP_URL"]
+    assert told == "${CUSTODE_SMTP_URL:-smtp://mailpit:1025?starttls=offered}"
+    assert mail_server("smtp://mailpit:1025?starttls=offered").in_the_clear
 
 
 def test_nothing_but_the_site_and_the_mailbox_is_reachable_from_outside() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.checks import _production
 from deploy.engines import EngineError, Site
 from deploy.engines.host import engine_user
 from deploy.environment import Wiring, inherited, names
@@ -70,6 +71,7 @@ def test_the_site_without_a_name_listens_on_this_machine_only() -> None:
         ("CUSTODE_INSTANCE", "Scuola Uno"),
         ("CUSTODE_SITE_ADDRESS", "https://registro.scuola.it/"),
         ("CUSTODE_ENVIRONMENT", "test"),
+        ("CUSTODE_SMTP_URL", "mail.scuola.it:587"),
     ],
 )
 def test_a_wrong_value_is_told_by_the_name_of_its_variable(
@@ -88,6 +90,25 @@ def test_production_wants_a_real_mail_server(monkeypatch: pytest.MonkeyPatch) ->
     assert wiring(load_settings()).service_environment("notifications")["CUSTODE_NOTIFICATIONS_SMTP_URL"] == (
         "smtp://mail.scuola.it:587"
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "warned"),
+    [
+        ("production", "smtp://mail.scuola.it", False),
+        ("production", "smtp://127.0.0.1:2525", False),
+        ("production", "smtp://mail.scuola.it?starttls=offered", True),
+        ("development", "smtp://mail.scuola.it?starttls=offered", False),
+    ],
+)
+def test_mail_in_the_clear_is_a_warning_in_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: str, url: str, warned: bool
+) -> None:
+    monkeypatch.setenv("CUSTODE_ENVIRONMENT", environment)
+    monkeypatch.setenv("CUSTODE_SMTP_URL", url)
+    monkeypatch.setenv("CUSTODE_DATA", str(tmp_path / "data"))
+    found = [check for check in _production(load_settings()) if check.subject == "CUSTODE_SMTP_URL"]
+    assert [check.outcome for check in found] == ["warning"] * warned
 
 
 def test_passwords_do_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,11 @@ def test_waits_grow_and_end_after_days() -> None:
     ("url", "host", "port", "tls", "user"),
     [
         ("smtp://127.0.0.1:2525", "127.0.0.1", 2525, "offered", None),
-        ("smtp://relay", "relay", 25, "offered", None),
+        ("smtp://localhost", "localhost", 25, "offered", None),
+        ("smtp://localhost?starttls=required", "localhost", 25, "required", None),
+        ("smtp://relay", "relay", 25, "required", None),
+        ("smtp://192.168.1.10:2525", "192.168.1.10", 2525, "required", None),
+        ("smtp://relay:1025?starttls=offered", "relay", 1025, "offered", None),
         ("smtp://relay:26?starttls=required", "relay", 26, "required", None),
         ("smtp://u%40x:p%2Fw@mail.example.it", "mail.example.it", 587, "required", "u@x"),
         ("smtp://u:p@mail.example.it?starttls=offered", "mail.example.it", 587, "required", "u"),
@@ -84,6 +88,19 @@ def test_waits_grow_and_end_after_days() -> None:
 def test_a_server_address(url: str, host: str, port: int, tls: str, user: str | None) -> None:
     server = mail_server(url)
     assert (server.host, server.port, server.tls, server.username) == (host, port, tls, user)
+
+
+@pytest.mark.parametrize(
+    ("url", "in_the_clear"),
+    [
+        ("smtp://127.0.0.1:2525", False),
+        ("smtp://relay", False),
+        ("smtps://relay", False),
+        ("smtp://relay?starttls=offered", True),
+    ],
+)
+def test_mail_crosses_a_network_in_the_clear_only_where_it_is_asked_for(url: str, in_the_clear: bool) -> None:
+    assert mail_server(url).in_the_clear is in_the_clear
 
 
 def test_a_server_address_never_shows_its_password() -> None:

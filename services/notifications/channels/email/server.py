@@ -14,7 +14,7 @@ class MailServer:
     """A parsed SMTP URL; `repr` shows no password.
 
     `tls`: from the first byte (`implicit`), by STARTTLS that must be offered (`required`), or by STARTTLS when it
-    is offered (`offered`).
+    is offered (`offered`), which whoever sits on the way can take out of the conversation.
     """
 
     host: str
@@ -23,12 +23,18 @@ class MailServer:
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
 
+    @property
+    def in_the_clear(self) -> bool:
+        """Whether messages may cross a network without TLS (RFC 3207, section 6)."""
+        return self.tls == "offered" and not _loopback(self.host)
+
 
 def mail_server(url: str) -> MailServer:
     """The server of ``smtp[s]://[user:password@]host[:port][?starttls=required|offered]``.
 
-    A password is only ever sent over TLS, or to this machine itself: with a user name STARTTLS is required unless
-    the host is loopback. Raises `ValueError`, whose text never holds the URL.
+    STARTTLS is required unless the host is loopback or `starttls=offered` is written; with a user name it is
+    required all the same, so that a password is only ever sent over TLS or to this machine itself. Raises
+    `ValueError`, whose text never holds the URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
@@ -37,11 +43,11 @@ def mail_server(url: str) -> MailServer:
     if asked not in {None, "required", "offered"}:
         raise ValueError("starttls is either required or offered")
     username = unquote(parts.username) if parts.username else None
-    tls: Literal["implicit", "required", "offered"] = "offered"
+    tls: Literal["implicit", "required", "offered"] = "required"
     if parts.scheme == "smtps":
         tls = "implicit"
-    elif asked == "required" or (username and not _loopback(parts.hostname)):
-        tls = "required"
+    elif asked != "required" and (_loopback(parts.hostname) or (asked == "offered" and not username)):
+        tls = "offered"
     return MailServer(
         host=parts.hostname,
         port=parts.port or (_SUBMISSION if username and tls != "implicit" else _PORTS[parts.scheme]),
