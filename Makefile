@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Each test process starts engines of its own.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check browser bench lock vendor clean
@@ -23,7 +25,7 @@ demo: setup  ## the main job, told as it goes (ONCE=1: exit when done)
 	$(BIN)/custode demo $(if $(ONCE),--once)
 
 test: setup browser check  ## everything: style, types, walls, tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 check: setup  ## style, types and walls only
 	$(BIN)/ruff check .

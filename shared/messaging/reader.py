@@ -179,9 +179,15 @@ class Reader:
                 await self._commit(self.position, [recorded])
 
     async def _commit(self, after: int, events: Sequence[Recorded[Event]]) -> None:
-        units = await self._react(events)
-        await self._store.commit(units, foreign=Foreign(self.source, after, events))
-        self.position = events[-1].position
+        upto = events[-1].position
+        correlations = {recorded.correlation for recorded in events}
+        at_hand = {"source": self.source, "upto": upto}
+        if len(correlations) == 1:
+            at_hand["correlation"] = correlations.pop()
+        with structlog.contextvars.bound_contextvars(**at_hand):
+            units = await self._react(events)
+            await self._store.commit(units, foreign=Foreign(self.source, after, events))
+        self.position = upto
 
 
 def _reason(fault: Exception) -> str:
