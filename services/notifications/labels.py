@@ -50,6 +50,14 @@ STATES: Final[Mapping[State, Label]] = {
     State.not_foreseen: Label(
         N_("Non prevista"), "neutral", N_("Per questa persona la scuola non prevede credenziali.")
     ),
+    State.no_data_access: Label(
+        N_("Senza accesso ai dati"),
+        "neutral",
+        N_(
+            "Secondo il programma di segreteria questa persona non può vedere i dati dell’alunno: non si stampa e non "
+            "si invia nulla."
+        ),
+    ),
 }
 """In the order in which the desk wants to see them: first what it has to do something about."""
 
@@ -84,6 +92,7 @@ WHY_NOT: Final[Mapping[WhyNot, str]] = {
     WhyNot.asked_too_often: N_("il tagliando è stato richiesto troppe volte"),
     WhyNot.key_missing: N_("la password iniziale non si può aprire con le chiavi di questa installazione"),
     WhyNot.not_printable: N_("mancano dati per comporre il tagliando"),
+    WhyNot.no_data_access: N_("questa persona non può vedere i dati dell’alunno"),
 }
 
 RELATIONSHIPS: Final[Mapping[str, str]] = {

@@ -29,6 +29,8 @@ class ChildOf:
 class Letter:
     """One holder's delivery. Names and addresses never show in a repr, and so in no log.
 
+    `children` are those whose data the holder may see, no other is named; a pupil's only one is the pupil.
+
     `complete` is false when the person was erased, or when facts are missing that the letter needs.
     """
 
@@ -59,6 +61,11 @@ class Letter:
     @property
     def complete(self) -> bool:
         return bool(self.school_name and self.user_code and self.name)
+
+    @property
+    def no_data_access(self) -> bool:
+        """A guardian who may see no child's data: nothing is to be sent to them, or printed for them."""
+        return self.role == "guardian" and not self.children
 
     def context(self, actor: str, traceparent: str | None = None) -> Context:
         """What is done for this delivery belongs to the correlation of the enrolment that began it."""

@@ -47,6 +47,7 @@ class WhyNot(StrEnum):
     asked_too_often = "asked_too_often"
     key_missing = "key_missing"
     not_printable = "not_printable"
+    no_data_access = "no_data_access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ class Desk:
         sheets = []
         for step, reason in ((Step.print, ClaimReason.print), (Step.reprint, ClaimReason.reprint)):
             of_step = [(h, found[main[h.id]]) for h in chosen if h.standing.step is step]
+            left_out += [LeftOut(h.name, WhyNot.no_data_access) for h, one in of_step if one.no_data_access]
+            of_step = [(holder, letter) for holder, letter in of_step if not letter.no_data_access]
             if not of_step:
                 continue
             claimed = await claim(self.bus, [letter.credential for _, letter in of_step], reason)
@@ -257,6 +260,8 @@ def _slip_delivery(letter: Letter) -> str:
 
 
 def _why_not(holder: Holder) -> WhyNot:
+    if not holder.facts.data_access:
+        return WhyNot.no_data_access
     if holder.facts.issued and holder.facts.channel is not Channel.slip:
         return WhyNot.by_mail_only if holder.facts.exclusive else WhyNot.by_mail
     return WhyNot.nothing_to_print

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -27,9 +26,9 @@ from services.notifications.operations import (
     Printed,
     ReasonNeeded,
 )
-from services.notifications.queries import Holder, School, SchoolClass
+from services.notifications.queries import School, SchoolClass
+from services.notifications.remarks import remarks
 from shared.contracts.notifications import PrintingReason
-from shared.contracts.policy import Channel, HolderRole
 from shared.web.errors import Problem, wants_html
 from shared.web.i18n import N_, gettext
 from shared.web.state import web_state
@@ -91,7 +90,7 @@ async def show_class(
         to_correct=any(h.standing.step is Step.correct_address for h in shown),
         printed=any(h.standing.state is State.printed for h in everyone),
         issue_path=ISSUE_PATH,
-        waiting=_waiting(everyone, school, desk.now.astimezone(ROME).date()),
+        remarks=remarks(everyone, school, desk.now.astimezone(ROME).date()),
         left_out=desk.told_once(who.account_id, one.id),
     )
 
@@ -147,7 +146,7 @@ async def signatures(request: Request, who: Who, class_id: str) -> Response:
             reference=h.delivery.delivery,
             holder_name=h.name,
             role="pupil" if h.role == "pupil" else "guardian",
-            concerning=tuple(Child(name, one.title) for name in h.of_whom),
+            concerning=tuple(Child(name, one.title) for name in h.may_see),
         )
         for h in everyone
         if h.standing.state is State.printed and h.delivery is not None
@@ -278,21 +277,3 @@ def _problem(trouble: Exception) -> Problem:
 
 def _told(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
     return [{"detail": f"{one.name}: {gettext(labels.WHY_NOT[one.why])}"} for one in left_out]
-
-
-def _waiting(everyone: Sequence[Holder], school: School, today: date) -> dict[str, str]:
-    """What those wait for to whom nothing was issued yet, as far as the school's policy tells."""
-    if school.policy is None:
-        return {}
-    opens = school.policy.campaign_opens
-    found = {}
-    for holder in everyone:
-        if holder.standing.state is not State.waiting or holder.facts.issued:
-            continue
-        role = HolderRole.pupil_under_age if holder.role == "pupil" else HolderRole.guardian
-        channel = school.policy.of(role).channel
-        if opens is not None and today < opens:
-            found[holder.id] = gettext(N_("dal %(day)s")) % {"day": f"{opens:%d/%m/%Y}"}
-        elif channel is Channel.institutional_mailbox and not holder.facts.has_address:
-            found[holder.id] = gettext(N_("della casella istituzionale"))
-    return found

@@ -171,6 +171,8 @@ class Postman:
                 settled.append((letter, GiveUp(DeliveryProblem.no_address)))
             elif not letter.complete:
                 self._hold(letter, "incomplete")
+            elif letter.no_data_access:
+                self._hold(letter, "no_data_access")
             else:
                 sendable.append(letter)
         if sendable:

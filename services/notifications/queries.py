@@ -36,15 +36,16 @@ class SchoolClass:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A pupil of the class, or a guardian of one. `of_whom`: the names of a guardian's pupils in the class."""
+    """A pupil of the class, or a guardian of one. `of_whom`: the names of a guardian's pupils in the class, for the
+    desk; `may_see`: those whose data the guardian may see, for what others than the desk read."""
 
     id: str
     role: str
     relationship: str | None
     name: str = field(repr=False)
     of_whom: tuple[str, ...] = field(repr=False)
+    may_see: tuple[str, ...] = field(repr=False)
     class_id: str
-    data_access: bool
     account: str | None
     credential: str | None
     issued_at: datetime | None
@@ -173,18 +174,20 @@ def _holder(rows: Sequence[Mapping[str, Any]], now: datetime) -> Holder:
         kept=row["kept_year"] is not None,
         refusal=RefusalReason(row["refusal"]) if row["refusal"] else None,
         has_address=row["has_address"],
+        data_access=any(r["data_access"] for r in rows),
         delivery=_sent(row, ""),
         slip_instead=_sent(row, "slip_"),
     )
-    pupils = (full_name(r["pupil_family_name"], r["pupil_given_name"]) for r in rows)
+    pupils = {r["student"]: full_name(r["pupil_family_name"], r["pupil_given_name"]) for r in rows}
+    seen = {r["student"] for r in rows if r["data_access"]}
     return Holder(
         id=row["holder"],
         role=row["role"],
         relationship=row["relationship"],
         name=full_name(row["family_name"], row["given_name"]),
-        of_whom=tuple(pupils) if guardian else (),
+        of_whom=tuple(pupils.values()) if guardian else (),
+        may_see=tuple(name for student, name in pupils.items() if student in seen) if guardian else (),
         class_id=row["class_id"],
-        data_access=any(r["data_access"] for r in rows),
         account=row["account"],
         credential=row["credential"],
         issued_at=row["issued_at"],

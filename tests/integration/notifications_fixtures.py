@@ -264,6 +264,7 @@ class House:
         guardian: str | None = None,
         language: str | None = None,
         school: str = SCHOOL,
+        data_access: bool = True,
     ) -> str:
         guardian = guardian or new_id()
         details = GuardianDetails(
@@ -280,7 +281,7 @@ class House:
                 student=student,
                 year=YEAR,
                 relationship=relationship,
-                data_access=True,
+                data_access=data_access,
                 justifies_online=False,
                 details=Personal(person=guardian, value=details),
             ),

@@ -9,6 +9,7 @@ from services.notifications import labels
 from services.notifications.domain.delivery import Status
 from services.notifications.domain.states import Facts, Sent, State, Step, standing
 from services.notifications.operations import WhyNot
+from services.notifications.remarks import REFUSALS
 from shared.contracts.identity import RefusalReason, ShredReason
 from shared.contracts.notifications import DeliveryProblem, PrintingReason
 from shared.contracts.policy import Channel
@@ -31,6 +32,13 @@ CASES = {
     "refused, can be issued": (Facts(refusal=RefusalReason.no_account), State.not_issued, Step.issue),
     "no credentials for the role": (
         Facts(refusal=RefusalReason.role_without_credentials), State.not_foreseen, Step.nothing),
+    "refused for want of access": (
+        Facts(refusal=RefusalReason.no_data_access, data_access=False), State.no_data_access, Step.nothing),
+    "may see the data now": (Facts(refusal=RefusalReason.no_data_access), State.not_issued, Step.issue),
+    "slip ready, no access to data": (
+        replace(SLIP, delivery=sent(Status.requested), data_access=False), State.no_data_access, Step.nothing),
+    "in already, access to data ended": (
+        replace(SLIP, activated=True, data_access=False), State.activated, Step.nothing),
     "kept from before our time": (Facts(kept=True), State.activated, Step.nothing),
     "slip to print": (replace(SLIP, delivery=sent(Status.requested)), State.to_print, Step.print),
     "slip printed": (replace(SLIP, delivery=sent(Status.printed, None, 1)), State.printed, Step.reprint),
@@ -72,6 +80,7 @@ def test_everything_has_a_name() -> None:
     assert set(labels.PROBLEMS) == set(DeliveryProblem)
     assert set(labels.REASONS) == set(PrintingReason)
     assert set(labels.WHY_NOT) == set(WhyNot)
+    assert set(REFUSALS) == set(RefusalReason)
     assert set(labels.CHANNELS) == {c.value for c in Channel}
     assert set(labels.RELATIONSHIPS) == {r.value for r in Relationship}
     assert set(labels.STATUSES) == {s.value for s in Status} - {"unknown"}

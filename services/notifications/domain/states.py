@@ -14,6 +14,7 @@ class State(StrEnum):
     waiting = "waiting"
     not_issued = "not_issued"
     not_foreseen = "not_foreseen"
+    no_data_access = "no_data_access"
     to_print = "to_print"
     printed = "printed"
     queued = "queued"
@@ -54,6 +55,7 @@ class Facts:
     """What the three histories say of one holder: the newest credential, and what became of it.
 
     `has_address`: one for the channel is known now, which may be since after the delivery was refused.
+    `data_access`: false for a guardian who may see the data of none of the pupils in question.
     """
 
     channel: Channel | None = None
@@ -65,6 +67,7 @@ class Facts:
     kept: bool = False
     refusal: RefusalReason | None = None
     has_address: bool = False
+    data_access: bool = True
     delivery: Sent | None = None
     slip_instead: Sent | None = None
 
@@ -84,14 +87,21 @@ _BY_STATUS = {
 _NOT_FORESEEN = frozenset(
     {
         RefusalReason.role_without_credentials,
-        RefusalReason.no_data_access,
         RefusalReason.local_credentials_ended,
     }
 )
 
 
 def standing(facts: Facts, now: datetime) -> Standing:
-    """Where a holder's credential stands at `now`."""
+    """Where a holder's credential stands at `now`. Whoever is in already stays in the list as such; else nothing is
+    done for those who may not see the data, whatever was begun."""
+    found = _standing(facts, now)
+    if not facts.data_access and found.state is not State.activated:
+        return Standing(State.no_data_access, Step.nothing)
+    return found
+
+
+def _standing(facts: Facts, now: datetime) -> Standing:
     if not facts.issued:
         return _not_issued(facts)
     if facts.activated:

@@ -1,4 +1,5 @@
--- All that a mail or a slip says of its holder, but the secret.
+-- All that a mail or a slip says of its holder, but the secret. Of a guardian's children only those whose data the
+-- guardian may see are named.
 select d.delivery, d.school, d.account, d.holder, d.credential, d.generation, d.channel, d.exclusive,
        d.expires, d.status, d.attempts, d.printings, d.correlation, d.cause,
        s.name as school_name, s.customer_id,
@@ -23,7 +24,7 @@ left join lateral (
                'class_id', class.class_id, 'class', class.title
            )) as children
     from (
-        select gs.student from projections.guardianships_v1 gs where gs.guardian = d.holder
+        select gs.student from projections.guardianships_v1 gs where gs.guardian = d.holder and gs.data_access
         union all
         select p.student where p.student is not null
     ) whose
