@@ -14,10 +14,10 @@ from shared.web.errors import install_errors
 from shared.web.guard import CatchAllMiddleware, LanguageMiddleware
 from shared.web.reference import add_reference
 from shared.web.security import (
-    BodyTooLarge,
+    BodyRefused,
     RequestGuardMiddleware,
     SecurityHeadersMiddleware,
-    on_body_too_large,
+    on_body_refused,
 )
 from shared.web.sessions import Introspector
 from shared.web.settings import WebSettings
@@ -78,7 +78,7 @@ def create_web_app(
 def install(app: FastAPI, settings: WebSettings, metrics: CollectorRegistry) -> None:
     """Add errors and middleware; the last one added is the outermost."""
     install_errors(app)
-    app.add_exception_handler(BodyTooLarge, on_body_too_large)
+    app.add_exception_handler(BodyRefused, on_body_refused)
     app.add_middleware(RequestGuardMiddleware, settings=settings)
     app.add_middleware(CatchAllMiddleware)
     app.add_middleware(LanguageMiddleware)

@@ -27,6 +27,7 @@ TITLES: Mapping[int, str] = {
     404: N_("Pagina non trovata"),
     405: N_("Operazione non prevista"),
     406: N_("Formato non disponibile"),
+    408: N_("Invio interrotto"),
     409: N_("Operazione in conflitto con un’altra"),
     410: N_("Contenuto non più disponibile"),
     413: N_("Contenuto troppo grande"),

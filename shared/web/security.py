@@ -3,6 +3,7 @@
 Refusals are `Problem`s, answered by the app like any other. OWASP ASVS 5.0 chapters 3 and 4.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -108,7 +109,7 @@ def refuse_cross_site(method: str, headers: Mapping[str, str], settings: WebSett
 
 
 class RequestGuardMiddleware:
-    """Refuses forged hosts, cross-site changes and bodies that are too large."""
+    """Refuses forged hosts, cross-site changes and bodies that are too large or never end."""
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
         self.app = app
@@ -135,7 +136,7 @@ class RequestGuardMiddleware:
             response = problem_response(HTTPConnection(scope), problem)
             await response(scope, receive, send)
             return
-        await self.app(scope, _counted(receive, limit), send)
+        await self.app(scope, _watched(receive, limit, self.settings.body_idle_seconds), send)
 
 
 def too_large(limit: int) -> Problem:
@@ -144,30 +145,63 @@ def too_large(limit: int) -> Problem:
     return Problem(413, "too-large", TITLES[413], detail, values={"limit": f"{limit / 1024 / 1024:.3g}"})
 
 
-class BodyTooLarge(HTTPException):
-    """Raised while a body is read, when it passes its limit (FastAPI lets HTTPExceptions through)."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(413)
-        self.limit = limit
-
-
-async def on_body_too_large(request: Request, error: Exception) -> Response:
-    """Exception handler: the 413 problem."""
-    assert isinstance(error, BodyTooLarge)
-    return problem_response(request, too_large(error.limit))
+def stalled(seconds: float) -> Problem:
+    """The 408 problem for a body of which nothing came for `seconds`; the connection is of no more use."""
+    return Problem(
+        408,
+        "body-stalled",
+        TITLES[408],
+        N_("L’invio si è fermato prima della fine: per %(seconds)s secondi non è arrivato nulla. Riprovi."),
+        values={"seconds": f"{seconds:g}"},
+        headers={"Connection": "close"},
+    )
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+class BodyRefused(HTTPException):
+    """Raised while a body is read (FastAPI lets HTTPExceptions through): too large, or stalled."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status)
+        self.problem = problem
+
+
+async def on_body_refused(request: Request, error: Exception) -> Response:
+    """Exception handler: the problem."""
+    assert isinstance(error, BodyRefused)
+    return problem_response(request, error.problem)
+
+
+def _watched(receive: Receive, limit: int, idle_seconds: float) -> Receive:
+    """`receive` with an end to a body: after `limit` bytes, or when none comes for so long before it is whole.
+
+    What is received after the body's end is the client's leaving, which may take as long as the answer.
+    """
+    loop = asyncio.get_running_loop()
     received = 0
+    whole = False
+    waited = (
+        0.0  # since the last byte, and for the client alone: what the app does meanwhile is not its fault
+    )
 
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise BodyTooLarge(limit)
+    async def watched() -> Message:
+        nonlocal received, whole, waited
+        if whole:
+            return await receive()
+        asked = loop.time()
+        try:
+            async with asyncio.timeout(max(idle_seconds - waited, 0)):
+                message = await receive()
+        except TimeoutError:
+            raise BodyRefused(stalled(idle_seconds)) from None
+        if message["type"] != "http.request":
+            whole = True
+            return message
+        whole = not message.get("more_body", False)
+        size = len(message.get("body", b""))
+        waited = 0.0 if size else waited + loop.time() - asked
+        received += size
+        if received > limit:
+            raise BodyRefused(too_large(limit))
         return message
 
-    return counted
+    return watched

@@ -22,6 +22,7 @@ class WebSettings:
         do not take each other's sessions.
     extra_hosts: other values of the Host header that are ours, e.g. the process's own `127.0.0.1:8101`.
     body_limit: bytes of a request's body; body_limits: by path prefix (the longest wins), for uploads.
+    body_idle_seconds: a body that has not ended is given up when nothing of it came for so long.
     """
 
     site_url: str
@@ -32,6 +33,7 @@ class WebSettings:
     must_change_path: str = "/accesso/cambio-password"
     body_limit: int = 1024 * 1024
     body_limits: dict[str, int] = field(default_factory=dict)
+    body_idle_seconds: float = 20.0
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.site_url)

@@ -1,14 +1,17 @@
 """Request protection: forged hosts, other sites, bodies without end; headers; names of requests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from shared.web.security import CONTENT_SECURITY_POLICY
+from shared.web.security import CONTENT_SECURITY_POLICY, RequestGuardMiddleware
 from shared.web.settings import WebSettings
+from tests.browser_harness import free_port, served
 from tests.gallery.app import SITE, gallery
 
 COOKIE = {"Cookie": "__Host-galleria-session=x"}
@@ -151,3 +154,120 @@ async def test_a_trace_is_taken_up_or_begun_and_is_in_the_log() -> None:
 def test_a_site_that_is_no_origin_is_refused(site: str) -> None:
     with pytest.raises(ValueError, match="origin"):
         WebSettings(site_url=site)
+
+
+def idle_after(seconds: float) -> WebSettings:
+    return WebSettings(site_url=SITE, instance="galleria", body_idle_seconds=seconds)
+
+
+@pytest.mark.parametrize("path", ["/galleria/carica", "/galleria/api/banco", "/galleria/modulo"])
+async def test_a_body_that_stalls_is_ended(path: str) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(30)
+
+    kinds = {
+        "/galleria/api/banco": "application/json",
+        "/galleria/modulo": "application/x-www-form-urlencoded",
+    }
+    headers = {"Content-Type": kinds.get(path, "application/octet-stream")}
+    async with client_of(idle_after(0.1)) as client:
+        answer = await asyncio.wait_for(client.post(path, content=stalled(), headers=headers), 5)
+    assert answer.status_code == 408
+    assert answer.json()["type"] == "urn:custode:problem:body-stalled"
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_slow_body_that_keeps_coming_is_read_to_its_end() -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            await asyncio.sleep(0.05)
+            yield b"x"
+
+    async with client_of(idle_after(0.3)) as client:
+        answer = await client.post("/galleria/carica", content=slow())
+    assert answer.json() == {"bytes": 8}
+
+
+async def test_empty_pieces_are_no_progress() -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"x"
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            yield b""
+
+    async with client_of(idle_after(0.2)) as client:
+        answer = await client.post("/galleria/carica", content=nothing())
+    assert answer.status_code == 408
+
+
+async def test_waiting_for_the_client_to_leave_is_no_stall() -> None:
+    """Once the body is whole, `receive` waits for the connection to end, however long the answer takes."""
+    told: list[str] = []
+
+    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
+        told.append((await receive())["type"])
+        told.append((await receive())["type"])
+
+    async def whole() -> AsyncIterator[Message]:
+        yield {"type": "http.request", "body": b"x", "more_body": False}
+        await asyncio.sleep(0.3)
+        yield {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    guard = RequestGuardMiddleware(answers, idle_after(0.05))
+    headers = [(b"host", b"localhost:8080")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/galleria",
+        "raw_path": b"/galleria",
+        "headers": headers,
+    }
+    await guard(scope, whole().__anext__, send)
+    assert told == ["http.request", "http.disconnect"]
+
+
+async def test_an_app_that_takes_its_time_is_no_stall() -> None:
+    seen = 0
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal seen
+        while (await receive())["more_body"]:
+            seen += 1
+            await asyncio.sleep(0.1)
+
+    async def prompt() -> AsyncIterator[Message]:
+        for number in range(4):
+            await asyncio.sleep(0)
+            yield {"type": "http.request", "body": b"x", "more_body": number < 3}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "raw_path": b"/",
+        "headers": [(b"host", b"localhost:8080")],
+    }
+    await RequestGuardMiddleware(slow, idle_after(0.05))(scope, prompt().__anext__, send)
+    assert seen == 3
+
+
+async def test_on_a_real_connection_a_stalled_body_ends_it() -> None:
+    port = free_port()
+    settings = WebSettings(
+        site_url=SITE, instance="galleria", extra_hosts=(f"localhost:{port}",), body_idle_seconds=0.2
+    )
+    async with served(gallery(settings), port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /galleria/carica HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 100\r\n\r\nhalf"
+        writer.write(head.encode())
+        answer = await asyncio.wait_for(reader.read(), 10)  # to the end: the server closes
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:custode:problem:body-stalled" in answer
