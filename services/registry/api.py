@@ -3,10 +3,10 @@
 from pathlib import PurePath
 from typing import Annotated
 
-from fastapi import APIRouter, File, Header, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from services.registry.authority import Speaker, Speaking, must_speak_for, registry_of
+from services.registry.authority import AuthorisedFirst, Speaker, Speaking, must_speak_for, registry_of
 from services.registry.enrolments import Answer, Entered, KeyReused, NotEntered, SchoolUnknown, Wanted
 from services.registry.findings import Finding
 from services.registry.intake import Options
@@ -14,13 +14,14 @@ from services.registry.operations import Registry
 from services.registry.queries import today
 from services.registry.report import Report
 from services.registry.requests import EnrolmentRequest
+from services.registry.uploads import DESCRIBED, Uploads
 from shared.contracts.event import Context
 from shared.eventstore.units import IdempotencyKey
 from shared.ids import new_id
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_, current_language
 
-router = APIRouter(prefix="/api/registry", tags=["registry"])
+router = APIRouter(prefix="/api/registry", tags=["registry"], route_class=AuthorisedFirst)
 
 
 class Warned(BaseModel):
@@ -94,11 +95,10 @@ async def enrol(
     )
 
 
-@router.post("/imports")
+@router.post("/imports", openapi_extra=DESCRIBED)
 async def import_file(
     request: Request,
     who: Speaking,
-    file: Annotated[UploadFile, File(description="OneRoster 1.2 ZIP, or the secretariat's CSV.")],
     dry_run: Annotated[bool, Query(description="Only say what would happen.")] = False,
     all_or_nothing: Annotated[bool, Query(description="One error, and nothing goes in.")] = False,
     source: Annotated[
@@ -108,8 +108,10 @@ async def import_file(
     """Enter what a file says of the caller's school. The report tells file, line, column and reason of what is wrong."""
     registry = registry_of(request)
     options = Options(actor=who.actor, only_school=who.school, dry_run=dry_run, all_or_nothing=all_or_nothing)
-    name = PurePath(file.filename or "file").name
-    report = await registry.import_file(name, file.file, options, source=source or None)
+    uploads: Uploads = request.app.state.uploads
+    async with uploads.received(request) as file:
+        name = PurePath(file.filename or "file").name
+        report = await registry.import_file(name, file.file, options, source=source or None)
     if report.unreadable:
         raise Problem(
             422,

@@ -1,9 +1,12 @@
 """Who may speak for which school: one of its systems with an API key, or its secretary signed in."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
 
 from services.registry.operations import Registry
 from shared.web.errors import Problem
@@ -27,7 +30,14 @@ def registry_of(request: Request) -> Registry:
 
 
 async def speaker(request: Request) -> Speaker:
-    """From `Authorization: Bearer <api key>`, else from the session; 401 or 403 as problems."""
+    """From `Authorization: Bearer <api key>`, else from the session; 401 or 403 as problems. Asked once a request."""
+    known: Speaker | None = getattr(request.state, "speaker", None)
+    if known is None:
+        known = request.state.speaker = await _speaker(request)
+    return known
+
+
+async def _speaker(request: Request) -> Speaker:
     header = request.headers.get("authorization")
     if header is None:
         principal = await _STAFF(request)
@@ -46,6 +56,21 @@ async def speaker(request: Request) -> Speaker:
 
 
 Speaking = Annotated[Speaker, Depends(speaker)]
+
+
+class AuthorisedFirst(APIRoute):
+    """Asks who speaks before the body is read, on the headers alone: FastAPI by itself reads and parses it first."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        asks = any(each.call is speaker for each in self.dependant.dependencies)
+
+        async def authorised(request: Request) -> Response:
+            if asks:
+                await speaker(request)
+            return await handle(request)
+
+        return authorised
 
 
 async def must_speak_for(registry: Registry, who: Speaker, school: str) -> None:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from services.registry.api import router as api_router
 from services.registry.operations import Registry
 from services.registry.pages import router as pages_router
+from services.registry.uploads import Uploads
 from shared.web.app import create_web_app
 from shared.web.reference import add_reference
 from shared.web.sessions import Introspector
@@ -41,6 +42,7 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
         description="Who belongs to the school: enrolments, classes, imports.",
     )
     app.state.registry_service = registry
+    app.state.uploads = Uploads()
     app.include_router(api_router)
     app.include_router(pages_router)
     add_reference(app, OPENAPI)
