@@ -112,7 +112,15 @@ class Issuer:
         but to strike off who has left."""
         if row["has_left"]:
             return None
-        case = Case(row["holder"], AccountRole(row["role"]), school, row["year"], policy, row["birth_date"])
+        case = Case(
+            row["holder"],
+            AccountRole(row["role"]),
+            school,
+            row["year"],
+            policy,
+            row["birth_date"],
+            data_access=not row["barred"],
+        )
         context = Context(actor=row["actor"], correlation=row["correlation"], causation=row["causation"])
         now = self._store.clock()
         command: Issue | Refuse | None

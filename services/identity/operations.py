@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from services.identity.domain.account import ACCOUNT, account_id
+from services.identity.domain.account import ACCOUNT, account_id, role_of
 from services.identity.domain.commands import OpenStaff
 from services.identity.password_rules import objection
 from services.identity.passwords import Hasher, normalised
@@ -111,15 +111,9 @@ async def issue_by_desk(
             if standing or named is None:
                 in_use += 1
                 continue
-        role = _role_of(row["account"], row["holder"])
+        role = role_of(row["account"], row["holder"])
         case = Case(row["holder"], role, school, row["year"] or year, None)
         writes.append(enqueued(case, context))
     if writes:
         await commands.submit(Unit(school, context, (), tuple(writes)))
     return Issuance(len(writes), in_use)
-
-
-def _role_of(account: str, holder: str) -> AccountRole:
-    """An account's id is derived from its role: the one that fits is it."""
-    roles = (AccountRole.guardian, AccountRole.pupil)
-    return next(role for role in roles if account_id(role, holder) == account)

@@ -18,7 +18,9 @@ from shared.contracts.registry import (
     CredentialPolicyAdopted,
     EnrolmentKind,
     GuardianLinked,
+    GuardianshipCorrected,
     StudentEnrolled,
+    StudentWithdrawn,
 )
 
 ROME = ZoneInfo("Europe/Rome")
@@ -38,7 +40,9 @@ class SealingKey:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One holder whose access an event brings into question. `year` is None where no school year concerns them."""
+    """One holder whose access an event brings into question. `year` is None where no school year concerns them.
+    `data_access`: a pupil, or guardian of one whose data they may see. `corrected`: their rights were other before.
+    """
 
     holder: str
     role: AccountRole
@@ -48,6 +52,7 @@ class Case:
     birth_date: date | None = None
     kind: EnrolmentKind | None = None
     data_access: bool = True
+    corrected: bool = False
 
     @property
     def account(self) -> str:
@@ -56,7 +61,10 @@ class Case:
 
 @dataclass
 class Knowledge:
-    """What was known before a batch of events, and learns from each in turn."""
+    """What was known before a batch of events, and learns from each in turn.
+
+    `kinds`: of the enrolments that stand, by (pupil, year). `guardians`: by pupil, who of them may see their data.
+    """
 
     policies: dict[str, CredentialPolicy] = field(default_factory=dict)
     kinds: dict[tuple[str, str], EnrolmentKind] = field(default_factory=dict)
@@ -75,22 +83,47 @@ class Knowledge:
                 policy = self.policies.get(school)
                 born = e.details.value.birth_date
                 pupil = Case(e.student, AccountRole.pupil, school, e.year, policy, born, e.kind)
-                return [pupil, *self._guardians_of(e.student, school, e.year, e.kind)]
+                guardians = self.guardians.get(e.student, {})
+                return [
+                    pupil,
+                    *(case for g in guardians for case in self._guardian(g, e.student, school, e.year)),
+                ]
+            case StudentWithdrawn() as e:
+                self.kinds.pop((e.student, e.year), None)
             case GuardianLinked() as e:
+                self.guardians.setdefault(e.student, {})[e.guardian] = e.data_access
+                if e.details.value is not None:
+                    return list(self._guardian(e.guardian, e.student, school, e.year))
+            case GuardianshipCorrected() as e:
                 linked = self.guardians.setdefault(e.student, {})
-                linked[e.guardian] = e.data_access
-                kind = self.kinds.get((e.student, e.year))
-                if kind is not None and e.details.value is not None:
-                    return [self._guardian(e.guardian, e.data_access, school, e.year, kind)]
+                before, linked[e.guardian] = linked.get(e.guardian), e.data_access
+                years = [year for student, year in self.kinds if student == e.student]
+                if before is not e.data_access and years:
+                    return list(self._guardian(e.guardian, e.student, school, max(years), corrected=True))
         return []
 
-    def _guardians_of(self, student: str, school: str, year: str, kind: EnrolmentKind) -> Iterable[Case]:
-        linked = self.guardians.get(student, {})
-        return (self._guardian(guardian, sees, school, year, kind) for guardian, sees in linked.items())
-
-    def _guardian(self, guardian: str, sees: bool, school: str, year: str, kind: EnrolmentKind) -> Case:
+    def _guardian(
+        self, guardian: str, student: str, school: str, year: str, *, corrected: bool = False
+    ) -> Iterable[Case]:
+        """Nothing to settle where this child is barred from them and another's data is open: that one decides."""
+        kind, sees = self.kinds.get((student, year)), self.guardians[student][guardian]
+        if kind is None or (not sees and self._sees_any(guardian, year)):
+            return
         policy = self.policies.get(school)
-        return Case(guardian, AccountRole.guardian, school, year, policy, kind=kind, data_access=sees)
+        yield Case(
+            guardian,
+            AccountRole.guardian,
+            school,
+            year,
+            policy,
+            None,
+            kind,
+            data_access=sees,
+            corrected=corrected,
+        )
+
+    def _sees_any(self, guardian: str, year: str) -> bool:
+        return any(self.guardians.get(student, {}).get(guardian) for student, of in self.kinds if of == year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +131,25 @@ class Admit:
     """Open an account where there is none, and issue credentials as soon as their channel is open."""
 
 
-def access(account: Account, case: Case, now: datetime) -> Keep | Refuse | Admit | None:
-    """What an enrolment means for a holder's access; None: what was begun goes on waiting for its channel."""
+def access(account: Account, case: Case, now: datetime) -> Keep | Refuse | Admit:
+    """What an enrolment, or a guardian's rights, mean for a holder's access. What was begun goes on."""
     assert case.year is not None
     if account.live(now):
         return Keep(case.year, now)
-    if not case.data_access:
-        return Refuse(case.account, case.holder, case.year, RefusalReason.no_data_access)
-    if (reason := forbidden(case, now)) is not None:
-        return Refuse(case.account, case.holder, case.year, reason)
-    if case.kind is not EnrolmentKind.continuing:
-        return Admit()
-    if account.opened and account.credential is None:
-        return None
-    return Refuse(case.account, case.holder, case.year, RefusalReason.no_account)
+    reason = forbidden(case, now)
+    if reason is None:
+        begun = account.opened and account.credential is None
+        if begun or case.kind is not EnrolmentKind.continuing:
+            return Admit()
+        reason = RefusalReason.no_account
+    return Refuse(case.account, case.holder, case.year, reason, anew=case.corrected)
 
 
 def forbidden(case: Case, now: datetime) -> RefusalReason | None:
-    """Why the school's policy gives this holder no credentials at all (M12), if it does not."""
+    """Why this holder is given no credentials at all, if so: they may see no child's data, or the school's policy
+    has none for them (M12)."""
+    if not case.data_access:
+        return RefusalReason.no_data_access
     policy = case.policy
     if policy is None:
         return None

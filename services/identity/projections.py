@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from services.identity.domain.account import role_of
 from shared.contracts import identity as own
 from shared.contracts import notifications as mail
 from shared.contracts import registry
@@ -76,6 +77,12 @@ def _linked(e: registry.GuardianLinked, r: Recorded[Event]) -> Iterable[Row]:
     )
 
 
+@_of(registry.GuardianshipCorrected)
+def _guardianship(e: registry.GuardianshipCorrected, _: Recorded[Event]) -> Iterable[Row]:
+    named = {"guardian": e.guardian, "student": e.student}
+    yield Change("guardianships_v1", named, {"data_access": e.data_access})
+
+
 @_of(registry.GuardianDetailsCorrected)
 def _guardian_corrected(e: registry.GuardianDetailsCorrected, r: Recorded[Event]) -> Iterable[Row]:
     yield _guardian(r.school, e.guardian, e.details.value)
@@ -137,7 +144,7 @@ def _shredded(e: own.SlipShredded, _: Recorded[Event]) -> Iterable[Row]:
 @_of(own.IssuanceRefused)
 def _refused(e: own.IssuanceRefused, r: Recorded[Event]) -> Iterable[Row]:
     row = {"school": r.school, "holder": e.holder, "year": e.year, "reason": e.reason.value}
-    yield Put("refusals_v1", {"account": e.account, **row})
+    yield Put("refusals_v1", {"account": e.account, "role": role_of(e.account, e.holder).value, **row})
 
 
 def _pupil(school: str, person: str, details: registry.PupilDetails | None) -> Put:

@@ -11,9 +11,14 @@ from services.identity.initial_secrets import new_user_codes
 from services.identity.issuing import Issuing, Order, current_sealing_key
 from services.identity.policies import Admit, Case, Knowledge, SealingKey, access, issue
 from shared.contracts.event import Context, Event, Recorded, because_of
-from shared.contracts.identity import AccountRole, CredentialsIssued
+from shared.contracts.identity import AccountRole, CredentialsIssued, RefusalReason
 from shared.contracts.policy import CredentialPolicy
-from shared.contracts.registry import EnrolmentKind, GuardianLinked, StudentEnrolled
+from shared.contracts.registry import (
+    EnrolmentKind,
+    GuardianLinked,
+    GuardianshipCorrected,
+    StudentEnrolled,
+)
 from shared.eventstore.commands import Workspace
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Unit, Write
@@ -70,8 +75,13 @@ class Reactions:
     ) -> None:
         now = self._store.clock()
         match access(workspace.state(ACCOUNT, case.account), case, now):
-            case Keep() | Refuse() as command:
+            case Keep() as command:
                 workspace.decide(ACCOUNT, case.account, command)
+            case Refuse() as command:
+                workspace.decide(ACCOUNT, case.account, command)
+                # Whoever had no account may wait all the same: because the desk ordered one.
+                if command.reason is not RefusalReason.no_account:
+                    draft.writes.append(Write(SQL("dequeue"), ((case.account,),)))
             case Admit():
                 opening = Open(case.account, case.holder, case.role, codes.pop())
                 workspace.decide(ACCOUNT, case.account, opening)
@@ -92,14 +102,16 @@ class Reactions:
     async def _know(self, events: Sequence[Recorded[Event]]) -> Knowledge:
         """What our projections said before these events."""
         enrolled = {r.event.student for r in events if isinstance(r.event, StudentEnrolled)}
-        linked = {r.event.student for r in events if isinstance(r.event, GuardianLinked)}
-        if not enrolled and not linked:
+        links = [r.event for r in events if isinstance(r.event, GuardianLinked | GuardianshipCorrected)]
+        pupils = enrolled | {link.student for link in links}
+        if not pupils:
             return Knowledge()
         pool = self._store.pool
         knowledge = Knowledge(policies=await policies_of(pool, {r.school for r in events}))
-        for row in await pool.fetch(SQL("guardianships"), list(enrolled)):
+        guardians = {link.guardian for link in links}
+        for row in await pool.fetch(SQL("guardianships"), list(pupils), list(guardians)):
             knowledge.guardians.setdefault(row["student"], {})[row["guardian"]] = row["data_access"]
-        for row in await pool.fetch(SQL("enrolments"), list(linked)):
+        for row in await pool.fetch(SQL("enrolments"), list(pupils | knowledge.guardians.keys())):
             knowledge.kinds[row["student"], row["year"]] = EnrolmentKind(row["kind"])
         return knowledge
 

@@ -25,6 +25,7 @@ from shared.contracts.registry import (
     EnrolmentKind,
     GuardianDetails,
     GuardianLinked,
+    GuardianshipCorrected,
     PupilDetails,
     Relationship,
     SchoolRegistered,
@@ -182,6 +183,17 @@ def linked(
         data_access=data_access,
         justifies_online=False,
         details=Personal(person=guardian, value=details),
+    )
+    return f"guardian/{guardian}", event
+
+
+def corrected(guardian: str, student: str, *, data_access: bool) -> tuple[str, Event]:
+    event = GuardianshipCorrected(
+        guardian=guardian,
+        student=student,
+        relationship=Relationship.father,
+        data_access=data_access,
+        justifies_online=False,
     )
     return f"guardian/{guardian}", event
 

@@ -1,5 +1,6 @@
 """What an account decides: one live credential a holder, generations count up (DESIGN 5, P2, P7, M1)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -147,6 +148,11 @@ def test_a_refusal_is_said_once_a_year() -> None:
     refusal = Refuse("a", "h", "2026/2027", RefusalReason.no_account)
     refused = IssuanceRefused(account="a", holder="h", year="2026/2027", reason=RefusalReason.no_account)
     given(ACCOUNT).when(refusal, refusal).then(refused)
+    anew = replace(refusal, anew=True)
+    given(ACCOUNT).when(refusal, anew).then(refused, refused)
+    barred = replace(refusal, reason=RefusalReason.no_data_access)
+    told = refused.model_copy(update={"reason": RefusalReason.no_data_access})
+    given(ACCOUNT).when(refusal, barred, barred, refusal).then(refused, told, refused)
 
 
 def test_each_claim_is_counted_and_the_twenty_first_is_refused() -> None:

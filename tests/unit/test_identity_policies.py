@@ -52,10 +52,10 @@ def test_first_year_and_new_arrivals_are_admitted(kind: EnrolmentKind) -> None:
     assert access(account(opened=False), case(kind=kind), NOW) == Admit()
 
 
-def test_a_continuing_one_without_account_is_refused_and_one_who_waits_goes_on_waiting() -> None:
+def test_a_continuing_one_without_account_is_refused_and_what_was_begun_goes_on() -> None:
     refused = access(account(opened=False), case(kind=CONTINUING), NOW)
     assert isinstance(refused, Refuse) and refused.reason is RefusalReason.no_account
-    assert access(account(), case(kind=CONTINUING), NOW) is None
+    assert access(account(), case(kind=CONTINUING), NOW) == Admit()
 
 
 def test_local_credentials_end_on_the_schools_date() -> None:

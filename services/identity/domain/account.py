@@ -67,6 +67,8 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """`refused`: of each school year, the last word."""
+
     id: str = ""
     holder: str = ""
     role: AccountRole | None = None
@@ -92,6 +94,12 @@ def account_id(role: AccountRole, holder: str) -> str:
     return derived_id("account", role.value, holder)
 
 
+def role_of(account: str, holder: str) -> AccountRole:
+    """Guardian or pupil: an account's id is derived from its role, the one that fits is it."""
+    as_guardian = account == account_id(AccountRole.guardian, holder)
+    return AccountRole.guardian if as_guardian else AccountRole.pupil
+
+
 def decide(account: Account, command: Command) -> Sequence[Event]:
     events: Sequence[Event] = ()
     match command:
@@ -103,7 +111,7 @@ def decide(account: Account, command: Command) -> Sequence[Event]:
             events = _issue(account, command)
         case Keep(year, now) if account.live(now) and not _has_for(account, year):
             events = (CredentialsKept(account=account.id, holder=account.holder, year=year),)
-        case Refuse(of, holder, year, reason) if (year, reason) not in account.refused:
+        case Refuse(of, holder, year, reason, anew) if anew or (year, reason) not in account.refused:
             events = (IssuanceRefused(account=of, holder=holder, year=year, reason=reason),)
         case ClaimSlip():
             events = (_claim(account, command),)
@@ -229,7 +237,8 @@ def evolve(account: Account, event: Event) -> Account:
         case CredentialsKept():
             account = replace(account, kept=account.kept | {event.year})
         case IssuanceRefused():
-            account = replace(account, refused=account.refused | {(event.year, event.reason)})
+            others = frozenset(refusal for refusal in account.refused if refusal[0] != event.year)
+            account = replace(account, refused=others | {(event.year, event.reason)})
         case PasswordChanged() if account.role is AccountRole.staff:
             account = replace(account, staff_password_changed=True)
         case _ if account.credential is not None:

@@ -47,10 +47,14 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
+    """Said once, unless something else was said of that year since. `anew`: said even so, because the facts
+    changed: whoever is issuing at this very moment must be too late."""
+
     account: str
     holder: str
     year: str
     reason: RefusalReason
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ create table projections.refusals_v1 (
     account  text primary key,
     school   text not null,
     holder   text not null,
+    role     text not null,
     year     text not null,
     reason   text not null
 );

@@ -1,5 +1,5 @@
 -- A page of those who wait, with what their terms depend on. `has_left`: no enrolment of theirs (or of a child of
--- theirs) stands in that year any more.
+-- theirs) stands in that year any more. `barred`: a guardian who may see the data of none of these children.
 select
     q.account, q.holder, q.role, q.year, q.actor, q.correlation, q.causation, p.birth_date,
     case q.role
@@ -13,7 +13,14 @@ select
             where g.guardian = q.holder
         )
         else false
-    end as has_left
+    end as has_left,
+    q.role = 'guardian' and not exists (
+        select from projections.guardianships_v1 g
+        where g.guardian = q.holder and g.data_access and (q.year is null or exists (
+            select from projections.enrolments_v1 e
+            where e.student = g.student and e.year = q.year and not e.ended
+        ))
+    ) as barred
 from private.issuance_queue q
 left join projections.people_v1 p on p.person = q.holder
 where q.school = $1 and q.role = $2 and q.account > $3
