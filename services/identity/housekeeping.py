@@ -17,6 +17,7 @@ from shared.sql import Statements
 SQL = Statements(__file__)
 EVERY_SECONDS = 60.0
 FAILURES_KEPT = timedelta(days=30)
+UNKNOWN_FAILURES_KEPT = timedelta(days=1)
 DEVICES_KEPT = timedelta(days=400)
 
 
@@ -39,7 +40,7 @@ class Housekeeping:
         now, pool = self._store.clock(), self._store.pool
         await pool.execute(SQL("strike_off_leavers"))
         await pool.execute(SQL("sweep_sessions"), now)
-        await pool.execute(SQL("sweep_failures"), now - FAILURES_KEPT)
+        await pool.execute(SQL("sweep_failures"), now - FAILURES_KEPT, now - UNKNOWN_FAILURES_KEPT)
         await pool.execute(SQL("sweep_devices"), now - DEVICES_KEPT)
 
     async def tell_failures(self) -> int:

@@ -286,6 +286,22 @@ async def test_history_hears_of_failures_once_a_minute_and_of_existing_accounts_
     assert [e.failures for e in await world.events(SignInFailuresCounted)] == [3, 1]
 
 
+async def test_failures_of_unknown_codes_are_kept_a_day_and_those_of_accounts_until_told(world: World) -> None:
+    account, code, _ = await world.a_guardian(PAPER)
+    for tried in ("ZZZZ9999", code):
+        await sign_in(world, tried, "non è questa la password")
+    left = "select account from private.sign_in_failures"
+    world.ahead = timedelta(hours=23)
+    await world.parts.housekeeping.once()
+    assert len(await world.pool.fetch(left)) == 2
+    world.ahead = timedelta(hours=25)
+    await world.parts.housekeeping.once()
+    assert [row["account"] for row in await world.pool.fetch(left)] == [account]
+    world.ahead = timedelta(days=30, hours=1)
+    await world.parts.housekeeping.once()
+    assert not await world.pool.fetch(left)
+
+
 async def test_a_sign_in_raises_an_old_verifier_to_the_new_cost(world: World) -> None:
     code = await a_secretary(world)
     dearer = Hasher(world.parts.hasher._peppers, Cost(memory=2048, passes=1))

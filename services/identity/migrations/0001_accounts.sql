@@ -159,6 +159,7 @@ create table private.sign_in_failures (
     primary key (subject, device)
 );
 create index sign_in_failures_untold on private.sign_in_failures (account) where untold > 0;
+create index sign_in_failures_last on private.sign_in_failures (last_at);
 
 create table private.known_devices (
     account   text,
