@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.web.addresses import refuse_odd_address
 from shared.web.errors import TITLES, Problem, problem_response
 from shared.web.i18n import N_
 from shared.web.settings import WebSettings, normalise_host
@@ -109,7 +110,7 @@ def refuse_cross_site(method: str, headers: Mapping[str, str], settings: WebSett
 
 
 class RequestGuardMiddleware:
-    """Refuses forged hosts, cross-site changes and bodies that are too large or never end."""
+    """Refuses odd addresses, forged hosts, cross-site changes and bodies that are too large or never end."""
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
         self.app = app
@@ -126,6 +127,7 @@ class RequestGuardMiddleware:
         headers = Headers(scope=scope)
         limit = self.settings.limit_for(scope["path"])
         try:
+            refuse_odd_address(scope)
             if scope["path"] not in PROBES:
                 refuse_forged_host(headers, self.settings)
             refuse_cross_site(scope["method"], headers, self.settings)

@@ -271,3 +271,21 @@ async def test_on_a_real_connection_a_stalled_body_ends_it() -> None:
         writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"urn:custode:problem:body-stalled" in answer
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/%00", "/galleria%0A", "/%FF", "/healthz%00", "/galleria/rotta/%C2%85"]
+)
+async def test_an_address_that_is_no_text_does_not_exist(path: str) -> None:
+    async with client_of() as client:
+        answer = await client.get(path)
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "urn:custode:problem:not-found"
+        page = await client.get(path, headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(("query", "status"), [("a=%00", 400), ("a=%1f", 400), ("a=%0D%0A%09%C3%A8", 200)])
+async def test_a_query_has_no_control_characters_but_line_ends(query: str, status: int) -> None:
+    async with client_of() as client:
+        assert (await client.get(f"/galleria?{query}")).status_code == status
