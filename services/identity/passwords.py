@@ -9,8 +9,9 @@ import hmac
 import os
 import unicodedata
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -84,6 +85,20 @@ def normalised(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+class Place:
+    """One place in the hasher's queue, held until it is given back: whoever has one is not sent away any more."""
+
+    def __init__(self, hasher: "Hasher") -> None:
+        self._hasher = hasher
+
+    async def hash(self, secret: str) -> Verifier:
+        return await self._hasher.run(lambda: self._hasher.hash_now(secret))
+
+    async def verify(self, secret: str, verifier: Verifier | None) -> bool:
+        """Whether `secret` is the one; with no verifier as costly, and False (M10)."""
+        return await self._hasher.run(lambda: self._hasher.verify_now(secret, verifier))
+
+
 class Hasher:
     """`verify` always costs one hash, whether or not there is anything to compare with (M10)."""
 
@@ -98,16 +113,28 @@ class Hasher:
         self._cores = cores or len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(self._cores, thread_name_prefix="argon2")
         self._queue = queue
-        self._waiting = 0
+        self._taken = 0
         self._bulk = asyncio.Semaphore(self._cores)
-        self._nobody = self._hash("")
+        self._nobody = self.hash_now("")
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Raises `HasherBusy` when there is none left."""
+        if self._taken >= self._queue + self._cores:
+            raise HasherBusy
+        self._taken += 1
+        try:
+            yield Place(self)
+        finally:
+            self._taken -= 1
+
     async def hash(self, secret: str) -> Verifier:
         """Raises `HasherBusy`."""
-        return await self._queued(lambda: self._hash(secret))
+        with self.place() as place:
+            return await place.hash(secret)
 
     async def hash_many(self, secrets: Sequence[str]) -> list[Verifier]:
         """For bulk issues: as fast as the machine allows, but behind those who sign in."""
@@ -115,35 +142,32 @@ class Hasher:
 
         async def one(secret: str) -> Verifier:
             async with self._bulk:
-                return await loop.run_in_executor(self._threads, self._hash, secret)
+                return await loop.run_in_executor(self._threads, self.hash_now, secret)
 
         return list(await asyncio.gather(*(one(secret) for secret in secrets)))
 
     async def verify(self, secret: str, verifier: Verifier | None) -> bool:
-        """Whether `secret` is the one; with no verifier as costly, and False. Raises `HasherBusy`."""
-        return await self._queued(lambda: self._verify(secret, verifier))
+        """As `Place.verify`. Raises `HasherBusy`."""
+        with self.place() as place:
+            return await place.verify(secret, verifier)
 
     def outdated(self, verifier: Verifier) -> bool:
         """Whether a sign-in should make this verifier anew."""
         return verifier.pepper != self._peppers.current or self._argon2.check_needs_rehash(verifier.text)
 
-    def _hash(self, secret: str) -> Verifier:
+    async def run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def hash_now(self, secret: str) -> Verifier:
+        """Blocks for the length of a hash."""
         pepper = self._peppers.current
         return Verifier(self._argon2.hash(self._peppers.apply(secret, pepper)), pepper)
 
-    def _verify(self, secret: str, verifier: Verifier | None) -> bool:
+    def verify_now(self, secret: str, verifier: Verifier | None) -> bool:
+        """Blocks for the length of a hash."""
         known = verifier or self._nobody
         try:
             self._argon2.verify(known.text, self._peppers.apply(secret, known.pepper))
         except (VerificationError, InvalidHashError):
             return False
         return verifier is not None
-
-    async def _queued(self, work: Callable[[], T]) -> T:
-        if self._waiting >= self._queue + self._cores:
-            raise HasherBusy
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._waiting -= 1

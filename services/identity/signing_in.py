@@ -1,16 +1,15 @@
 """Signing in and changing a password. Unknown, locked and wrong look and cost the same (M10, DESIGN 7)."""
 
-import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 
 from services.identity.devices import Devices
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import ChangePassword, Command, CompleteFirstAccess, RecordSignIn
-from services.identity.initial_secrets import canonical_password, canonical_user_code
+from services.identity.initial_secrets import canonical_password
 from services.identity.password_rules import SAME, objection
-from services.identity.passwords import Hasher, Peppers, Verifier, normalised
+from services.identity.passwords import Hasher, Peppers, normalised
+from services.identity.proving import Proved, Proving, hashed_form
 from services.identity.sessions import Opened, opened
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole
@@ -21,11 +20,7 @@ from shared.sql import Statements
 from shared.web.sessions import Principal
 
 SQL = Statements(__file__)
-WAIT_FROM = 5
-WAIT_SECONDS = 10
-UNKNOWN_DEVICES_UP_TO = 100
 _TRIES = 10
-_LONGEST_INPUT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +42,6 @@ class Objection:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Proved:
-    """Somebody who has shown that they know the password."""
-
-    account: str
-    school: str
-    role: AccountRole
-    initial: bool
-    must_change: bool
-    verifier: Verifier = field(repr=False)
-    subject: bytes = field(repr=False)
-    bucket: str = ""
-    life_over: bool = False
-
-
 class SigningIn:
     def __init__(
         self,
@@ -75,31 +55,32 @@ class SigningIn:
         self._pool = commands.store.pool
         self._hasher = hasher
         self._devices = devices
-        self._subject_key = peppers.derived("sign-in-subject")
+        self._proving = Proving(commands.store, hasher, peppers, devices)
 
     async def sign_in(
         self, user_code: str, password: str, *, remember: bool = False, device_cookie: str | None = None
     ) -> SignedIn | None:
         """None: unknown, wrong, or to be waited for; which of them is told to nobody. Raises `HasherBusy`."""
-        device = self._devices.read(device_cookie)
-        proved = await self._prove(user_code, password, device)
-        if proved is None:
-            return None
+        async with self._proving.proved(user_code, password, device_cookie=device_cookie) as proved:
+            if proved is None:
+                return None
+            rehashed = (
+                await self._rehashed(proved, password) if self._hasher.outdated(proved.verifier) else ()
+            )
         must_change = proved.must_change or proved.life_over
         now = self._store.clock()
         session = opened(
             proved.account, proved.school, proved.role, remember=remember, must_change=must_change, now=now
         )
-        device = device or self._devices.new()
+        device = self._devices.read(device_cookie) or self._devices.new()
         writes = [
             session.write,
             Write(SQL("put_device"), ((proved.account, device, now),)),
             Write(SQL("forget_failures"), ((proved.subject, proved.bucket),)),
+            *rehashed,
         ]
         if proved.initial:
             writes += _used_up(proved.account)
-        if self._hasher.outdated(proved.verifier):
-            writes.append(await self._rehashed(proved, password))
         commands: list[Command] = [RecordSignIn()]
         if proved.initial:
             commands.append(CompleteFirstAccess())
@@ -126,16 +107,16 @@ class SigningIn:
         """
         if (reason := objection(new, (user_code,))) is not None:
             return Objection(reason)
-        proved = await self._prove(user_code, old, self._devices.read(device_cookie))
-        if proved is None or (principal is not None and principal.account_id != proved.account):
-            return None
-        forget = Write(SQL("forget_failures"), ((proved.subject, proved.bucket),))
-        reason = await self._personal_objection(proved, old, new)
-        if reason is not None:
-            await self._pool.execute(forget.statement, *forget.rows[0])
-            return Objection(reason)
+        async with self._proving.proved(user_code, old, device_cookie=device_cookie) as proved:
+            if proved is None or (principal is not None and principal.account_id != proved.account):
+                return None
+            forget = Write(SQL("forget_failures"), ((proved.subject, proved.bucket),))
+            reason = await self._personal_objection(proved, old, new)
+            if reason is not None:
+                await self._pool.execute(forget.statement, *forget.rows[0])
+                return Objection(reason)
+            verifier = await proved.place.hash(normalised(new))
         now = self._store.clock()
-        verifier = await self._hasher.hash(normalised(new))
         session = opened(
             proved.account, proved.school, proved.role, remember=remembered, must_change=False, now=now
         )
@@ -157,45 +138,7 @@ class SigningIn:
         code: str | None = await self._pool.fetchval(SQL("account_lookup"), account)
         return code
 
-    async def _prove(self, user_code: str, password: str, device: str | None) -> _Proved | None:
-        """One look, one count, one hash, whoever it is."""
-        code = canonical_user_code(user_code[:_LONGEST_INPUT])
-        subject = hmac.digest(self._subject_key, code.encode(), sha256)
-        now = self._store.clock()
-        row = await self._pool.fetchrow(SQL("sign_in_lookup"), code, device)
-        assert row is not None
-        bucket = row["device"] or ""
-        allowed = await self._pool.fetchval(
-            SQL("count_attempt"),
-            subject,
-            bucket,
-            row["account"],
-            row["school"],
-            now,
-            WAIT_FROM,
-            WAIT_SECONDS,
-            UNKNOWN_DEVICES_UP_TO,
-        )
-        life_over = row["kind"] == "initial" and row["expires"] <= now
-        dead = life_over and (row["must_change"] or not row["accessed"])
-        usable = allowed is not None and row["password"] is not None and not dead
-        verifier = Verifier(row["password"], row["pepper"]) if usable else None
-        if not await self._hasher.verify(_secret(password, row["kind"]), verifier):
-            return None
-        assert verifier is not None
-        return _Proved(
-            row["account"],
-            row["school"],
-            AccountRole(row["role"]),
-            row["kind"] == "initial",
-            row["must_change"],
-            verifier,
-            subject,
-            bucket,
-            life_over,
-        )
-
-    async def _commit(self, proved: _Proved, commands: Sequence[Command], writes: Sequence[Write]) -> bool:
+    async def _commit(self, proved: Proved, commands: Sequence[Command], writes: Sequence[Write]) -> bool:
         """False when the password was changed by another meanwhile: then this one is the old one."""
         context = Context(actor=proved.account, correlation=new_id())
         for _ in range(_TRIES):
@@ -213,25 +156,18 @@ class SigningIn:
             return True
         raise conflict
 
-    async def _rehashed(self, proved: _Proved, password: str) -> Write:
-        kind = "initial" if proved.initial else "chosen"
-        made = await self._hasher.hash(_secret(password, kind))
-        return Write(
-            SQL("rehash_verifier"), ((proved.account, made.text, made.pepper, proved.verifier.text),)
-        )
+    async def _rehashed(self, proved: Proved, password: str) -> tuple[Write, ...]:
+        made = await proved.place.hash(hashed_form(password, "initial" if proved.initial else "chosen"))
+        row = (proved.account, made.text, made.pepper, proved.verifier.text)
+        return (Write(SQL("rehash_verifier"), (row,)),)
 
-    async def _personal_objection(self, proved: _Proved, old: str, new: str) -> str | None:
+    async def _personal_objection(self, proved: Proved, old: str, new: str) -> str | None:
         if normalised(new) == normalised(old):
             return SAME
         if proved.initial and canonical_password(new) == canonical_password(old):
             return SAME
         row = await self._pool.fetchrow(SQL("person_words"), proved.account)
         return objection(new, [value for value in row.values() if value]) if row else None
-
-
-def _secret(password: str, kind: str | None) -> str:
-    text = password[:_LONGEST_INPUT]
-    return canonical_password(text) if kind == "initial" else normalised(text)
 
 
 def _used_up(account: str) -> list[Write]:

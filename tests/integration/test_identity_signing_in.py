@@ -10,7 +10,7 @@ import pytest
 
 from deploy.engines import PostgresEngine
 from services.identity.operations import NewStaffMember, add_staff
-from services.identity.passwords import Cost, Hasher
+from services.identity.passwords import Cost, Hasher, HasherBusy
 from services.identity.signing_in import Objection, SignedIn
 from shared.contracts.identity import (
     CredentialsIssued,
@@ -41,18 +41,18 @@ class CountingHasher:
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.verified = self.hashed = 0
         hasher = world.parts.hasher
-        verify, hash_ = hasher.verify, hasher.hash
+        verify, hash_ = hasher.verify_now, hasher.hash_now
 
-        async def counted_verify(*args: Any) -> bool:
+        def counted_verify(*args: Any) -> bool:
             self.verified += 1
-            return await verify(*args)
+            return verify(*args)
 
-        async def counted_hash(*args: Any) -> Any:
+        def counted_hash(*args: Any) -> Any:
             self.hashed += 1
-            return await hash_(*args)
+            return hash_(*args)
 
-        monkeypatch.setattr(hasher, "verify", counted_verify)
-        monkeypatch.setattr(hasher, "hash", counted_hash)
+        monkeypatch.setattr(hasher, "verify_now", counted_verify)
+        monkeypatch.setattr(hasher, "hash_now", counted_hash)
 
 
 async def sign_in(world: World, code: str, password: str, **more: Any) -> SignedIn | None:
@@ -262,6 +262,25 @@ async def test_many_guesses_at_once_are_counted_before_they_are_looked_at(world:
     assert await failures(world) == 5 and not any(outcomes[:20])
 
 
+async def test_who_is_sent_away_for_want_of_a_place_has_not_failed(
+    postgres: PostgresEngine, folder: Path
+) -> None:
+    async with identity_world(postgres, folder, hash_queue=1) as world:
+        _, code, secret = await world.a_guardian(PAPER)
+        first = await sign_in(world, code, secret.password)
+        assert first is not None
+        for device in (None, first.device):
+            tries = [sign_in(world, code, secret.password, device_cookie=device) for _ in range(30)]
+            outcomes = await asyncio.gather(*tries, return_exceptions=True)
+            assert sum(isinstance(outcome, HasherBusy) for outcome in outcomes) > 20
+            assert all(isinstance(outcome, HasherBusy | SignedIn) for outcome in outcomes)
+            left = await world.pool.fetchval(
+                "select coalesce(max(failures), 0) from private.sign_in_failures"
+            )
+            assert left == 0, "those who were looked at were right, the others were not counted"
+            assert await sign_in(world, code, secret.password, device_cookie=device)
+
+
 async def test_a_forged_device_cookie_is_a_stranger(world: World) -> None:
     _, code, secret = await world.a_guardian(PAPER)
     first = await sign_in(world, code, secret.password)
@@ -286,7 +305,9 @@ async def test_history_hears_of_failures_once_a_minute_and_of_existing_accounts_
     assert [e.failures for e in await world.events(SignInFailuresCounted)] == [3, 1]
 
 
-async def test_failures_of_unknown_codes_are_kept_a_day_and_those_of_accounts_until_told(world: World) -> None:
+async def test_failures_of_unknown_codes_are_kept_a_day_and_those_of_accounts_until_told(
+    world: World,
+) -> None:
     account, code, _ = await world.a_guardian(PAPER)
     for tried in ("ZZZZ9999", code):
         await sign_in(world, tried, "non è questa la password")
@@ -305,7 +326,8 @@ async def test_failures_of_unknown_codes_are_kept_a_day_and_those_of_accounts_un
 async def test_a_sign_in_raises_an_old_verifier_to_the_new_cost(world: World) -> None:
     code = await a_secretary(world)
     dearer = Hasher(world.parts.hasher._peppers, Cost(memory=2048, passes=1))
-    world.parts.front.signing_in._hasher = dearer
+    signing_in = world.parts.front.signing_in
+    signing_in._hasher = signing_in._proving._hasher = dearer
     assert await sign_in(world, code, CHOSEN)
     text = await world.pool.fetchval("select password from private.verifiers")
     assert "$m=2048," in text and await sign_in(world, code, CHOSEN)

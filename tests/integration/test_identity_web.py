@@ -293,10 +293,10 @@ async def test_the_desk_issues_with_one_action_and_nobody_else_does(world: World
 async def test_when_all_cores_hash_it_says_when_to_come_back(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def busy(*_: object) -> bool:
+    def busy(*_: object, **__: object) -> None:
         raise HasherBusy
 
-    monkeypatch.setattr(world.parts.hasher, "verify", busy)
+    monkeypatch.setattr(world.parts.hasher, "place", busy)
     page = await browser.post("/accesso/", codice="ZZZZ9999", password="x")
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
     assert "molte persone" in page.text
