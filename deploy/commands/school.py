@@ -12,11 +12,11 @@ from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from deploy.attach import told_as
 from deploy.commands.common import Exit, fail, note, print_json, print_line
-from services.registry.api_keys import NameTaken
+from services.registry.api_keys import USUAL_SCOPES, KeptApiKey, NameTaken, Scope
 from services.registry.codes import InvalidCode
 from services.registry.imports.cells import BadCell
 from services.registry.operations import Registry, open_registry
@@ -166,23 +166,47 @@ def year(
 
 def api_key(
     code: Code,
-    name: Annotated[str, typer.Argument(help="Which of the school's systems it is for.")],
+    name: Annotated[str | None, typer.Argument(help="Which of the school's systems it is for.")] = None,
+    scopes: Annotated[
+        list[Scope] | None,
+        typer.Option("--scope", help="What it may do; may be repeated. Enrol and import if not said."),
+    ] = None,
     revoke: Annotated[bool, typer.Option("--revoke", help="From now on this key opens nothing.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="The school's keys, with their last use.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a key for one of a school's systems, and print it: this once, and never again."""
     school = code.upper()
+    if listed:
+        _list_keys(school, as_json)
+        return
+    if name is None:
+        fail("say which of the school's systems the key is for", Exit.usage)
     if revoke:
         if not on_registry(lambda registry: registry.revoke_api_key(school, name)):
             fail("the school has no valid key of this name")
         note("revoked")
         return
-    made = on_registry(lambda registry: registry.add_api_key(school, name))
+    wanted = frozenset(scopes or USUAL_SCOPES)
+    made = on_registry(lambda registry: registry.add_api_key(school, name, wanted))
     note("keep it well: it is shown this once")
     if as_json:
         print_json({"id": made.id, "school": school, "key": made.secret})
     else:
         print_line(made.secret)
+
+
+def _list_keys(school: str, as_json: bool) -> None:
+    found = on_registry(lambda registry: registry.api_keys.of_school(school))
+    if as_json:
+        print_json([TypeAdapter(KeptApiKey).dump_python(key, mode="json") for key in found])
+        return
+    for key in found:
+        used = (
+            "never used" if key.last_used_at is None else f"last used {key.last_used_at:%Y-%m-%d %H:%M} UTC"
+        )
+        state = "revoked" if key.revoked_at is not None else used
+        print_line(f"{key.name:<24}  {' '.join(key.scopes):<18}  made {key.created_at:%Y-%m-%d}  {state}")
 
 
 def quarantine(

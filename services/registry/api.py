@@ -6,7 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from services.registry.authority import AuthorisedFirst, Speaker, Speaking, must_speak_for, registry_of
+from services.registry.authority import (
+    AuthorisedFirst,
+    Enrolling,
+    Importing,
+    Reading,
+    Speaker,
+    must_speak_for,
+    registry_of,
+)
 from services.registry.enrolments import Answer, Entered, KeyReused, NotEntered, SchoolUnknown, Wanted
 from services.registry.findings import Finding
 from services.registry.intake import Options
@@ -69,7 +77,7 @@ class PupilAnswer(BaseModel):
 async def enrol(
     request: Request,
     response: Response,
-    who: Speaking,
+    who: Enrolling,
     enrolment: EnrolmentRequest,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> EnrolmentAnswer:
@@ -98,7 +106,7 @@ async def enrol(
 @router.post("/imports", openapi_extra=DESCRIBED)
 async def import_file(
     request: Request,
-    who: Speaking,
+    who: Importing,
     dry_run: Annotated[bool, Query(description="Only say what would happen.")] = False,
     all_or_nothing: Annotated[bool, Query(description="One error, and nothing goes in.")] = False,
     source: Annotated[
@@ -128,7 +136,7 @@ async def import_file(
 
 @router.get("/schools/{code}/classes")
 async def classes(
-    request: Request, who: Speaking, code: str, year: Annotated[str | None, Query(max_length=9)] = None
+    request: Request, who: Reading, code: str, year: Annotated[str | None, Query(max_length=9)] = None
 ) -> ClassesAnswer:
     """The classes of a school year, with how many pupils are enrolled today."""
     registry = registry_of(request)
@@ -157,7 +165,7 @@ async def classes(
 
 
 @router.get("/schools/{code}/classes/{class_id}/pupils")
-async def pupils(request: Request, who: Speaking, code: str, class_id: str) -> list[PupilAnswer]:
+async def pupils(request: Request, who: Reading, code: str, class_id: str) -> list[PupilAnswer]:
     """Who is enrolled in a class today."""
     registry: Registry = registry_of(request)
     await must_speak_for(registry, who, code)

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from services.registry.api_keys import Scope
 from services.registry.operations import Registry
 from shared.web.errors import Problem
 from shared.web.i18n import N_
@@ -18,10 +19,12 @@ _STAFF = require("secretary", "principal")
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """`school` is the only one that they may speak for; `actor` is what their deeds are signed with."""
+    """`school` is the only one that they may speak for; `actor` is what their deeds are signed with; `scopes` is what
+    they may do: everything for a secretary, what its key says for a system."""
 
     school: str
     actor: str
+    scopes: frozenset[Scope]
 
 
 def registry_of(request: Request) -> Registry:
@@ -41,7 +44,7 @@ async def _speaker(request: Request) -> Speaker:
     header = request.headers.get("authorization")
     if header is None:
         principal = await _STAFF(request)
-        return Speaker(principal.school, principal.account_id)
+        return Speaker(principal.school, principal.account_id, frozenset(Scope))
     scheme, _, secret = header.partition(" ")
     key = await registry_of(request).api_keys.find(secret.strip()) if scheme.lower() == "bearer" else None
     if key is None:
@@ -52,10 +55,31 @@ async def _speaker(request: Request) -> Speaker:
             N_("La chiave manca, è sbagliata o è stata revocata: la segreteria può farne una nuova."),
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return Speaker(key.school, key.actor)
+    return Speaker(key.school, key.actor, key.scopes)
 
 
-Speaking = Annotated[Speaker, Depends(speaker)]
+class May:
+    """A dependency: whoever speaks, if they may do this; else a 403 problem of its own."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Speaker:
+        who = await speaker(request)
+        if self.scope not in who.scopes:
+            raise Problem(
+                403,
+                "api-key-scope",
+                N_("Chiave senza questo permesso"),
+                N_("A questa chiave manca il permesso «%(scope)s»: ne occorre una che lo abbia."),
+                values={"scope": self.scope.value},
+            )
+        return who
+
+
+Enrolling = Annotated[Speaker, Depends(May(Scope.enrol))]
+Importing = Annotated[Speaker, Depends(May(Scope.import_))]
+Reading = Annotated[Speaker, Depends(May(Scope.read))]
 
 
 class AuthorisedFirst(APIRoute):
@@ -63,11 +87,11 @@ class AuthorisedFirst(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        asks = any(each.call is speaker for each in self.dependant.dependencies)
+        doors = [each.call for each in self.dependant.dependencies if isinstance(each.call, May)]
 
         async def authorised(request: Request) -> Response:
-            if asks:
-                await speaker(request)
+            for may in doors:
+                await may(request)
             return await handle(request)
 
         return authorised

@@ -1,14 +1,14 @@
 """What an operator may do, in this process: the command line and the tests stand on these, and nothing beside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from services.registry.api_keys import ApiKeys, NewApiKey
+from services.registry.api_keys import USUAL_SCOPES, ApiKeys, NewApiKey, Scope
 from services.registry.codes import check_codice_meccanografico
 from services.registry.domain.school import SCHOOL, AdoptPolicy, Command, OpenYear, RegisterSchool
 from services.registry.enrolments import Enrolments
@@ -107,11 +107,13 @@ class Registry:
             return report
         return await self.intake.take(parsed, report, options)
 
-    async def add_api_key(self, school: str, name: str, *, actor: str = OPERATOR) -> NewApiKey:
+    async def add_api_key(
+        self, school: str, name: str, scopes: Collection[Scope] = USUAL_SCOPES, *, actor: str = OPERATOR
+    ) -> NewApiKey:
         """A key for one of the school's systems. Raises `Refused`, `NameTaken`."""
         if await self.queries.school(school) is None:
             raise Refused("school_unknown", "the school is not registered")
-        return await self.api_keys.add(school, name, by=actor)
+        return await self.api_keys.add(school, name, scopes, by=actor)
 
     async def revoke_api_key(self, school: str, name: str) -> bool:
         return await self.api_keys.revoke(school, name)

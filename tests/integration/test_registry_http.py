@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.registry.api_keys import Scope
 from services.registry.operations import Registry
 from services.registry.web import build_web
 from shared.contracts.event import Context, Personal
@@ -253,6 +254,8 @@ async def test_classes_and_pupils_of_the_own_school_only(
 ) -> None:
     await with_school(registry, OTHER_SCHOOL, "altra")
     await site.post("/api/registry/enrolments", json=body(), headers=key)
+    made = await registry.add_api_key(SCHOOL, "lettura", [Scope.read])
+    key = {"Authorization": f"Bearer {made.secret}"}
     answer = await site.get(f"/api/registry/schools/{SCHOOL}/classes", headers=key)
     (klass,) = answer.json()["classes"]
     assert (answer.json()["year"], klass["title"], klass["pupils"]) == (YEAR, "1A", 1)

@@ -1,3 +1,3 @@
-insert into private.api_keys (id, school, name, key_hash, created_by) values ($1, $2, $3, $4, $5)
+insert into private.api_keys (id, school, name, key_hash, created_by, scopes) values ($1, $2, $3, $4, $5, $6)
 on conflict (school, name) do nothing
 returning id
