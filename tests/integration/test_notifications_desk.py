@@ -1,7 +1,7 @@
 """The desk: the state of every credential, slips printed end to end, and who may not (P5, M7, M8, E3)."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -18,11 +18,15 @@ from shared.contracts.identity import (
     StaffRole,
 )
 from shared.contracts.notifications import DeliveryRequested, PrintingReason, SlipPrinted
-from shared.contracts.policy import EMAIL, PAPER, Channel
-from shared.contracts.registry import Relationship
+from shared.contracts.policy import EMAIL, PAPER, Channel, CredentialPolicy, RolePolicy
+from shared.contracts.registry import Relationship, SchoolRegistered
 from shared.sealing import ClaimReason, ClaimRefusal
-from tests.integration.notifications_fixtures import OTHER_SCHOOL, YEAR, House, open_house
+from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, YEAR, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
+
+NONE = RolePolicy(channel=Channel.none)
+NO_PUPILS = PAPER.model_copy(update={"pupil_under_age": NONE, "pupil_of_age": NONE})
+LATER = PAPER.model_copy(update={"campaign_opens": date(2099, 10, 1)})
 
 
 @pytest.fixture
@@ -314,3 +318,31 @@ async def test_names_stand_as_on_an_italian_class_list(house: House) -> None:
         rows = (await desk.get(f"/api/notifications/classes/{class_id}/holders")).json()
     families = [row["name"].removesuffix(" Luca") for row in rows]
     assert families == ["Àlvaro", "Damiani", "d'Amico", "De Luca", "Esposito", "Zanè"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "mailbox", "italian", "english"),
+    [
+        (None, None, "delle regole della scuola", "for the school’s rules"),
+        (EMAIL, None, "della casella istituzionale", "for the institutional mailbox"),
+        (EMAIL, "luca@studenti.example", "sia attivata", "to be activated"),
+        (NO_PUPILS, None, "non ne prevede per questo ruolo", "foresees none for this role"),
+        (LATER, None, "dal 01/10/2099", "until 01/10/2099"),
+    ],
+    ids=["no policy", "no mailbox", "mailbox not active", "none for pupils", "campaign not open"],
+)
+async def test_the_list_says_what_a_holder_waits_for(
+    house: House, policy: CredentialPolicy | None, mailbox: str | None, italian: str, english: str
+) -> None:
+    if policy is None:
+        await house.tell(SchoolRegistered(school=SCHOOL, name="Istituto", customer_id="tigli"))
+    else:
+        await house.school(policy)
+    class_id = await house.form_class()
+    await house.pupil(class_id, "Verdi", "Luca", mailbox)
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        for language, text in (("it", italian), ("en", english)):
+            page = (await desk.get(f"/consegne/classi/{class_id}?lang={language}")).text
+            table, _, _ = page.partition('<details class="mb-4">')
+            assert text in table
