@@ -298,6 +298,7 @@ async def test_a_guardian_without_access_is_told(
     page = await site.get("/registro/", headers=session(signed.sign_in(entered["guardians"][0], "guardian")))
     assert "Accesso ai dati non consentito" in page.text
     assert "1A" not in page.text, "where the child is, is nothing for who may not know"
+    assert "Anna" not in page.text, "nor what the child is called now"
 
 
 async def test_a_pupil_sees_their_class_and_no_one_a_foreign_school(
