@@ -67,6 +67,7 @@ class CaddyEngine:
     """One Caddy over one folder, in front of the services.
 
     upstreams: service (registry, identity, notifications, and audit if there is one) -> host:port.
+    body: how long a request may take to arrive, such as `5m`; None leaves what the Caddyfile says.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class CaddyEngine:
         upstreams: Mapping[str, str],
         log: Path | None = None,
         host: Host | None = None,
+        body: str | None = None,
     ) -> None:
         missing = set(ROUTED) - set(upstreams)
         if missing:
@@ -85,6 +87,7 @@ class CaddyEngine:
         self.site = site
         self._upstreams = dict(upstreams)
         self._host = host or this_host()
+        self._body = body
         self._log = log or self.folder / "caddy.log"
         self._process: Process | None = None
 
@@ -152,6 +155,7 @@ class CaddyEngine:
             "XDG_CONFIG_HOME": str(store),
             "CUSTODE_CADDY_PAGES": str(pages),
             "CUSTODE_CADDY_AUDIT": "on" if "audit" in self._upstreams else "off",
+            **({"CUSTODE_CADDY_BODY": self._body} if self._body else {}),
             **listens,
             **self.site.environment(),
         }

@@ -143,6 +143,18 @@ def test_caddy_is_told_what_the_caddyfile_and_the_embedded_one_want() -> None:
     assert mounts("caddy")["/etc/caddy/Caddyfile"] == "./deploy/caddy/Caddyfile"
 
 
+def test_caddy_waits_for_a_body_as_long_as_the_embedded_one() -> None:
+    default = re.search(r"\{\$CUSTODE_CADDY_BODY:(\w+)\}", CADDYFILE)
+    assert default is not None
+    assert PARTS["caddy"]["environment"]["CUSTODE_CADDY_BODY"] == default[1]
+
+
+def test_scratch_space_is_limited() -> None:
+    for part in (*SERVICES, "prepare", "provision"):
+        (scratch,) = PARTS[part]["tmpfs"]
+        assert re.fullmatch(r"size=\d+m", scratch.split(":")[1])
+
+
 def test_engines_have_the_versions_of_the_wheels() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     for package, part in (
