@@ -34,8 +34,6 @@ def _remark(holder: Holder, school: School, today: date) -> str:
         case State.no_data_access:
             return gettext(REFUSALS[RefusalReason.no_data_access])
         case State.not_foreseen | State.not_issued if facts.refusal is not None:
-            if facts.refusal is RefusalReason.no_data_access:
-                return gettext(N_("ora può vedere i dati dell’alunno"))
             return gettext(REFUSALS[facts.refusal])
         case State.waiting if not facts.issued:
             return _waits_for(holder, school, today)

@@ -34,7 +34,7 @@ CASES = {
         Facts(refusal=RefusalReason.role_without_credentials), State.not_foreseen, Step.nothing),
     "refused for want of access": (
         Facts(refusal=RefusalReason.no_data_access, data_access=False), State.no_data_access, Step.nothing),
-    "may see the data now": (Facts(refusal=RefusalReason.no_data_access), State.not_issued, Step.issue),
+    "may see the data now": (Facts(refusal=RefusalReason.no_data_access), State.waiting, Step.nothing),
     "slip ready, no access to data": (
         replace(SLIP, delivery=sent(Status.requested), data_access=False), State.no_data_access, Step.nothing),
     "in already, access to data ended": (

@@ -116,7 +116,8 @@ def _standing(facts: Facts, now: datetime) -> Standing:
 def _not_issued(facts: Facts) -> Standing:
     if facts.refusal in _NOT_FORESEEN:
         return Standing(State.not_foreseen, Step.nothing)
-    if facts.refusal is not None:
+    # Where the data may be seen again, identity says anew what becomes of it: nothing is refused meanwhile.
+    if facts.refusal not in (None, RefusalReason.no_data_access):
         return Standing(State.not_issued, Step.issue)
     if facts.kept:
         return Standing(State.activated, Step.nothing)
