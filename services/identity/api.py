@@ -94,6 +94,7 @@ def api_routes(front: Front) -> APIRouter:
             body.user_code,
             body.password.get_secret_value(),
             remember=body.remember,
+            address=front.address(request),
             device_cookie=front.device(request),
         )
         if who is None:
@@ -125,6 +126,7 @@ def api_routes(front: Front) -> APIRouter:
             body.new.get_secret_value(),
             principal=who,
             remembered=me.remembered if me else False,
+            address=front.address(request),
             device_cookie=front.device(request),
         )
         if isinstance(changed, Objection):

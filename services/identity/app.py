@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.identity.api import api_routes
 from services.identity.devices import Devices
+from services.identity.door import Door
 from services.identity.housekeeping import Housekeeping
 from services.identity.issuer import Issuer
 from services.identity.issuing import Issuing
@@ -91,6 +92,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
         store, metrics = runtime.store, CollectorRegistry()
         hasher = Hasher(peppers, settings.cost, queue=settings.hash_queue)
         runtime.stack.callback(hasher.close)
+        door = Door(settings.hash_queue_per_address)
         issuing = Issuing(hasher)
         url = settings.database_url.get_secret_value()
         slips = Slips(store, metrics)
@@ -105,9 +107,10 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
             pages=Pages("Accesso", [HERE / "templates"], [HERE / "locales"]),
             commands=runtime.commands,
             queries=Queries(runtime.pool),
-            signing_in=SigningIn(runtime.commands, hasher, peppers, Devices(peppers)),
+            signing_in=SigningIn(runtime.commands, hasher, peppers, Devices(peppers), door),
             sessions=sessions,
             wake_issuer=issuer.wake,
+            front_door=settings.front_door,
         )
         yield Parts(
             runtime=runtime,

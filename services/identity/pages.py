@@ -108,7 +108,11 @@ def _signing_in(router: APIRouter, front: Front) -> None:
         who = None
         if not errors:
             who = await front.signing_in.sign_in(
-                codice, password, remember=ricorda == "si", device_cookie=front.device(request)
+                codice,
+                password,
+                remember=ricorda == "si",
+                address=front.address(request),
+                device_cookie=front.device(request),
             )
             errors = {} if who else _not_accepted()
         if who is None:
@@ -170,6 +174,7 @@ def _changing(router: APIRouter, front: Front) -> None:
             nuova,
             principal=who,
             remembered=me.remembered if me is not None else False,
+            address=front.address(request),
             device_cookie=front.device(request),
         )
         if isinstance(changed, Objection):

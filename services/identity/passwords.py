@@ -22,6 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 T = TypeVar("T")
 MIN_PEPPER = 32
+KEPT_FOR_KNOWN = 4
 
 
 class HasherBusy(Exception):
@@ -121,9 +122,10 @@ class Hasher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """Raises `HasherBusy` when there is none left."""
-        if self._taken >= self._queue + self._cores:
+    def place(self, *, known: bool = False) -> Iterator[Place]:
+        """Raises `HasherBusy` when there is none left; the last quarter is kept for known devices."""
+        queue = self._queue if known else self._queue - self._queue // KEPT_FOR_KNOWN
+        if self._taken >= queue + self._cores:
             raise HasherBusy
         self._taken += 1
         try:

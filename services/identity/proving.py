@@ -2,11 +2,15 @@
 
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+import asyncpg
+
+from services.identity.addresses import Address
 from services.identity.devices import Devices
+from services.identity.door import Door
 from services.identity.initial_secrets import canonical_password, canonical_user_code
 from services.identity.passwords import Hasher, Peppers, Place, Verifier, normalised
 from shared.contracts.identity import AccountRole
@@ -37,16 +41,24 @@ class Proved:
 
 
 class Proving:
-    def __init__(self, store: EventStore, hasher: Hasher, peppers: Peppers, devices: Devices) -> None:
+    def __init__(
+        self, store: EventStore, hasher: Hasher, peppers: Peppers, devices: Devices, door: Door
+    ) -> None:
         self._store = store
         self._pool = store.pool
         self._hasher = hasher
         self._devices = devices
+        self._door = door
         self._subject_key = peppers.derived("sign-in-subject")
 
     @asynccontextmanager
     async def proved(
-        self, user_code: str, password: str, *, device_cookie: str | None = None
+        self,
+        user_code: str,
+        password: str,
+        *,
+        address: Address | None = None,
+        device_cookie: str | None = None,
     ) -> AsyncIterator[Proved | None]:
         """None: unknown, wrong, or to be waited for.
 
@@ -54,15 +66,26 @@ class Proving:
         """
         code = canonical_user_code(user_code[:_LONGEST_INPUT])
         device = self._devices.read(device_cookie)
-        with self._hasher.place() as place:
-            yield await self._prove(code, password, device, place)
+        async with AsyncExitStack() as stack:
+            if device is None:
+                await stack.enter_async_context(self._door.from_address(address))
+            else:
+                stack.enter_context(self._door.on_device(device))
+            row = await self._pool.fetchrow(SQL("sign_in_lookup"), code, device)
+            assert row is not None
+            known = row["device"] is not None
+            if device is not None and not known:
+                await stack.enter_async_context(self._door.from_address(address))
+            place = stack.enter_context(self._hasher.place(known=known))
+            proved = await self._prove(code, password, row, place)
+            if proved is None and not known:
+                self._door.failed(address)
+            yield proved
 
-    async def _prove(self, code: str, password: str, device: str | None, place: Place) -> Proved | None:
-        """One look, one count, one hash."""
+    async def _prove(self, code: str, password: str, row: asyncpg.Record, place: Place) -> Proved | None:
+        """One count, one hash."""
         subject = hmac.digest(self._subject_key, code.encode(), sha256)
         now = self._store.clock()
-        row = await self._pool.fetchrow(SQL("sign_in_lookup"), code, device)
-        assert row is not None
         bucket = row["device"] or ""
         allowed = await self._pool.fetchval(
             SQL("count_attempt"),

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.identity.addresses import Address
 from services.identity.devices import Devices
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import ChangePassword, Command, CompleteFirstAccess, RecordSignIn
+from services.identity.door import Door
 from services.identity.initial_secrets import canonical_password
 from services.identity.password_rules import SAME, objection
 from services.identity.passwords import Hasher, Peppers, normalised
@@ -49,19 +51,27 @@ class SigningIn:
         hasher: Hasher,
         peppers: Peppers,
         devices: Devices,
+        door: Door,
     ) -> None:
         self._commands = commands
         self._store = commands.store
         self._pool = commands.store.pool
         self._hasher = hasher
         self._devices = devices
-        self._proving = Proving(commands.store, hasher, peppers, devices)
+        self._proving = Proving(commands.store, hasher, peppers, devices, door)
 
     async def sign_in(
-        self, user_code: str, password: str, *, remember: bool = False, device_cookie: str | None = None
+        self,
+        user_code: str,
+        password: str,
+        *,
+        remember: bool = False,
+        address: Address | None = None,
+        device_cookie: str | None = None,
     ) -> SignedIn | None:
         """None: unknown, wrong, or to be waited for; which of them is told to nobody. Raises `HasherBusy`."""
-        async with self._proving.proved(user_code, password, device_cookie=device_cookie) as proved:
+        look = self._proving.proved(user_code, password, address=address, device_cookie=device_cookie)
+        async with look as proved:
             if proved is None:
                 return None
             rehashed = (
@@ -99,6 +109,7 @@ class SigningIn:
         *,
         principal: Principal | None = None,
         remembered: bool = False,
+        address: Address | None = None,
         device_cookie: str | None = None,
     ) -> Opened | Objection | None:
         """Ends every session; a signed-in holder gets a new one (whoever is not signs in with what they chose).
@@ -107,7 +118,8 @@ class SigningIn:
         """
         if (reason := objection(new, (user_code,))) is not None:
             return Objection(reason)
-        async with self._proving.proved(user_code, old, device_cookie=device_cookie) as proved:
+        look = self._proving.proved(user_code, old, address=address, device_cookie=device_cookie)
+        async with look as proved:
             if proved is None or (principal is not None and principal.account_id != proved.account):
                 return None
             forget = Write(SQL("forget_failures"), ((proved.subject, proved.bucket),))

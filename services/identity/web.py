@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from services.identity.addresses import Address, Network, client_address
 from services.identity.devices import COOKIE_SECONDS, device_cookie
 from services.identity.passwords import HasherBusy
 from services.identity.queries import Queries, School
@@ -42,6 +43,7 @@ class Front:
     signing_in: SigningIn
     sessions: Sessions
     wake_issuer: Callable[[], None]
+    front_door: tuple[Network, ...]
 
     async def school_of(self, request: HTTPConnection, principal: Principal | None = None) -> School | None:
         """The signed-in holder's school, else the one whose address was opened last on this device."""
@@ -56,6 +58,11 @@ class Front:
 
     def device(self, request: HTTPConnection) -> str | None:
         return request.cookies.get(device_cookie(self.settings.instance))
+
+    def address(self, request: HTTPConnection) -> Address | None:
+        """Where the request comes from, as far as it may be believed."""
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        return client_address(request.client.host if request.client else None, forwarded, self.front_door)
 
     def remember_school(self, response: Response, school: School) -> None:
         header = cookie_header(self._school_cookie, school.customer_id, _SCHOOL_SECONDS)

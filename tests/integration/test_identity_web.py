@@ -1,9 +1,12 @@
 """The pages and the API of access, over HTTP as Caddy forwards it (P6 P7 E4 E5 M10)."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -302,6 +305,65 @@ async def test_when_all_cores_hash_it_says_when_to_come_back(
     assert "molte persone" in page.text
     api = await browser.json("POST", "/api/identity/sessions", {"user_code": "Z", "password": "x"})
     assert api.status_code == 503 and api.json()["type"].endswith("too-many-sign-ins")
+
+
+async def test_one_client_alone_closes_the_door_to_nobody(
+    postgres: PostgresEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with identity_world(postgres, folder, hash_queue=20) as world:
+        _, code, secret = await world.a_guardian(PAPER)
+        check = world.parts.hasher.verify_now
+
+        def slow(*args: Any) -> bool:
+            time.sleep(0.02)
+            return check(*args)
+
+        monkeypatch.setattr(world.parts.hasher, "verify_now", slow)
+        transport = httpx.ASGITransport(world.parts.web(), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=SITE, timeout=60) as client:
+
+            async def tries(
+                address: str, cookies: str = "", password: str = secret.password, who: str = code
+            ) -> int:
+                headers = {"X-Forwarded-For": address, "Origin": SITE, "Cookie": cookies}
+                body = {"user_code": who, "password": password}
+                answer = await client.post("/api/identity/sessions", json=body, headers=headers)
+                return answer.status_code
+
+            known = Browser(client, {})
+            await known.json(
+                "POST", "/api/identity/sessions", {"user_code": code, "password": secret.password}
+            )
+            cookie = f"{DEVICE}={known.cookies[DEVICE]}"
+            flood = [asyncio.create_task(tries("192.0.2.7", "", "x", f"ZZZZ{n:04}")) for n in range(200)]
+            await asyncio.sleep(0.2)
+            assert sum(not task.done() for task in flood) > 8, "the flood is under way"
+            family = [tries("198.51.100.9"), tries("2001:db8::1"), tries("192.0.2.7", cookie)]
+            assert await asyncio.gather(*family) == [201, 201, 201]
+            assert sum(not task.done() for task in flood) > 8, "and still is"
+            assert set(await asyncio.gather(*flood)) == {401, 503}
+
+
+async def test_a_class_behind_one_address_gets_in_at_once(postgres: PostgresEngine, folder: Path) -> None:
+    async with identity_world(postgres, folder) as world:
+        await world.school(PAPER)
+        pupils = [new_id() for _ in range(28)]
+        await world.hear("registry", *[enrolled(pupil) for pupil in pupils])
+        accounts = [account_id(AccountRole.pupil, pupil) for pupil in pupils]
+        given = [(await world.user_code(a), (await world.secret(a)).password) for a in accounts]
+        transport = httpx.ASGITransport(world.parts.web(), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=SITE, timeout=60) as client:
+            answers = await asyncio.gather(
+                *(
+                    client.post(
+                        "/api/identity/sessions",
+                        json={"user_code": code, "password": password},
+                        headers={"X-Forwarded-For": "192.0.2.7"},
+                    )
+                    for code, password in given
+                )
+            )
+        assert [answer.status_code for answer in answers] == [201] * 28
 
 
 async def test_a_form_from_another_site_is_refused(world: World, browser: Browser) -> None:
