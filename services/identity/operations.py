@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import asyncpg
 
 from services.identity.domain.account import ACCOUNT, account_id, role_of
-from services.identity.domain.commands import OpenStaff
+from services.identity.domain.commands import OpenStaff, ResetStaffPassword
+from services.identity.initial_secrets import canonical_user_code
 from services.identity.password_rules import objection
-from services.identity.passwords import Hasher, normalised
+from services.identity.passwords import Hasher, Verifier, normalised
 from services.identity.policies import Case
 from services.identity.queries import Queries
 from services.identity.reactions import draw_user_codes, enqueued
@@ -23,13 +25,16 @@ from shared.ids import new_id
 from shared.sql import Statements
 
 SQL = Statements(__file__)
+TEMPORARY = timedelta(days=14)
+"""The life of a password that another typed."""
 _TRIES = 5
 _SCHOOL_POLL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class NewStaffMember:
-    """`final`: the password given is the one to keep; otherwise it must be changed at the first sign-in."""
+    """`final`: the password given is the one to keep; otherwise it must be changed at the first sign-in, within
+    14 days."""
 
     school: str
     roles: tuple[StaffRole, ...]
@@ -52,7 +57,7 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
     verifier = await hasher.hash(normalised(member.password))
     holder = new_id()
     account = account_id(AccountRole.staff, holder)
-    row = (account, member.school, verifier.text, verifier.pepper, not member.final)
+    expires = None if member.final else store.clock() + TEMPORARY
     for tries_left in reversed(range(_TRIES)):
         (code,) = await draw_user_codes(store, 1)
         details = StaffDetails(user_code=code, family_name=member.family_name, given_name=member.given_name)
@@ -63,7 +68,7 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
                 OpenStaff(account, holder, member.roles, details),
                 school=member.school,
                 context=Context(actor=actor, correlation=new_id()),
-                writes=[Write(SQL("put_chosen_verifier"), (row,))],
+                writes=[_given(account, member.school, verifier, expires)],
             )
         except asyncpg.UniqueViolationError:
             if not tries_left:
@@ -71,6 +76,45 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
             continue
         return code
     raise AssertionError
+
+
+async def reset_staff_password(
+    commands: Commands, hasher: Hasher, school: str, user_code: str, password: str, *, actor: str
+) -> datetime:
+    """Give a staff member a temporary password; all their sessions end. Returns when it ends.
+
+    Raises `Refused`: `unknown_account`, `weak_password` (text is an Italian message id).
+    """
+    store, code = commands.store, canonical_user_code(user_code)
+    found = await store.pool.fetchrow(SQL("staff_account"), school, code)
+    if found is None:
+        raise Refused("unknown_account", "no staff account of this school has this user code")
+    account, *own = found.values()
+    if (reason := objection(password, [word for word in (*own, code) if word])) is not None:
+        raise Refused("weak_password", reason)
+    verifier = await hasher.hash(normalised(password))
+    expires = store.clock() + TEMPORARY
+    await commands.execute(
+        ACCOUNT,
+        account,
+        ResetStaffPassword(expires),
+        school=school,
+        context=Context(actor=actor, correlation=new_id()),
+        writes=[
+            _given(account, school, verifier, expires),
+            Write(SQL("end_sessions"), ((account,),)),
+            Write(SQL("forget_failures_of_account"), ((account,),)),
+        ],
+    )
+    return expires
+
+
+def _given(account: str, school: str, verifier: Verifier, expires: datetime | None) -> Write:
+    """A password that another typed: temporary, unless it is to be kept."""
+    row = (account, school, verifier.text, verifier.pepper)
+    if expires is None:
+        return Write(SQL("put_chosen_verifier"), ((*row, False),))
+    return Write(SQL("put_temporary_verifier"), ((*row, expires),))
 
 
 async def wait_for_school(pool: Pool, school: str, at_most: float = 10.0) -> None:

@@ -98,7 +98,7 @@ class Proving:
             WAIT_SECONDS,
             UNKNOWN_DEVICES_UP_TO,
         )
-        life_over = row["kind"] == "initial" and row["expires"] <= now
+        life_over = row["expires"] is not None and row["expires"] <= now
         dead = life_over and (row["must_change"] or not row["accessed"])
         usable = allowed is not None and row["password"] is not None and not dead
         verifier = Verifier(row["password"], row["pepper"]) if usable else None

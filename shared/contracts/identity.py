@@ -103,6 +103,15 @@ class IssuanceRefused(_IdentityEvent):
 
 
 @contract
+class StaffPasswordReset(_IdentityEvent):
+    """Whoever runs the installation gave a staff member a temporary password: it ends at `expires`, and must be
+    changed at the first sign-in."""
+
+    account: str
+    expires: datetime
+
+
+@contract
 class SlipClaimed(_IdentityEvent):
     account: str
     credential: str

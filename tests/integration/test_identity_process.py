@@ -92,3 +92,12 @@ async def test_staff_are_added_and_listed_on_the_command_line(
         assert [role.value for role in opened.roles] == ["secretary"]
         signed = await world.parts.front.signing_in.sign_in(code, "tre gatti verdi sul tetto")
         assert signed is not None and signed.session.must_change
+        words = ["staff", "reset", "--school", SCHOOL, "--user-code", code, "--password-stdin"]
+        anew = await asyncio.to_thread(runner.invoke, custode, words, input="quattro cani blu in cantina\n")
+        assert anew.exit_code == 0 and "valid until 2" in anew.stdout, anew.output
+        assert await world.parts.front.signing_in.sign_in(code, "quattro cani blu in cantina")
+        words[5] = "ZZZZ9999"
+        unknown = await asyncio.to_thread(
+            runner.invoke, custode, words, input="quattro cani blu in cantina\n"
+        )
+        assert unknown.exit_code == 2 and "ZZZZ9999" not in unknown.output

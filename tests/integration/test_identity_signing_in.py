@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.engines import PostgresEngine
-from services.identity.operations import NewStaffMember, add_staff
+from services.identity.operations import NewStaffMember, add_staff, reset_staff_password
 from services.identity.passwords import Cost, Hasher, HasherBusy
 from services.identity.signing_in import Objection, SignedIn
 from shared.contracts.identity import (
@@ -19,6 +19,7 @@ from shared.contracts.identity import (
     SessionsRevoked,
     SignInFailuresCounted,
     SlipShredded,
+    StaffPasswordReset,
     StaffRole,
 )
 from shared.contracts.policy import EMAIL, PAPER
@@ -393,6 +394,75 @@ async def test_staff_change_the_password_that_another_typed(world: World) -> Non
     assert await change(world, code, CHOSEN, OTHER, principal=who)
     again = await sign_in(world, code, OTHER)
     assert again is not None and not again.session.must_change
+
+
+async def test_a_password_that_another_typed_is_dead_after_fourteen_days(world: World) -> None:
+    code = await a_secretary(world, final=False)
+    signed = await sign_in(world, code, CHOSEN)
+    assert signed is not None and signed.session.must_change and not signed.advised
+    assert await sign_in(world, code, CHOSEN.upper()) is None, "no initial secret: to be typed exactly"
+    world.ahead = timedelta(days=13, hours=23)
+    assert await sign_in(world, code, CHOSEN)
+    world.ahead = timedelta(days=14, seconds=1)
+    assert await sign_in(world, code, CHOSEN) is None, "before any worker has run"
+    assert await change(world, code, CHOSEN, OTHER) is None
+    await world.parts.housekeeping.once()
+    assert await world.pool.fetchval("select count(*) from private.verifiers") == 0
+    world.ahead = timedelta(days=14, minutes=1)
+    assert await sign_in(world, code, CHOSEN) is None
+
+
+async def test_a_final_password_has_no_end(world: World) -> None:
+    code = await a_secretary(world)
+    world.ahead = timedelta(days=400)
+    await world.parts.housekeeping.once()
+    assert await sign_in(world, code, CHOSEN)
+
+
+@pytest.mark.parametrize("days", [0, 15])
+async def test_a_staff_members_password_is_set_anew(world: World, days: int) -> None:
+    code = await a_secretary(world, final=False)
+    world.ahead = timedelta(days=days)
+    signed = await sign_in(world, code, CHOSEN)
+    for _ in range(8):
+        await sign_in(world, code, "non è questa la password")
+    expires = await reset(world, code.lower(), OTHER)
+    assert expires == (await world.events(StaffPasswordReset))[0].expires
+    assert timedelta(days=13) < expires - world.store.clock() <= timedelta(days=14)
+    assert signed is None or await principal(world, signed) is None
+    assert [e.because for e in await world.events(SessionsRevoked)] == ["password_reset"]
+    assert await sign_in(world, code, CHOSEN) is None
+    again = await sign_in(world, code, OTHER)
+    assert again is not None and again.session.must_change, "and guesses at the old one keep nobody waiting"
+    who = await principal(world, again)
+    assert await change(world, code, OTHER, CHOSEN, principal=who)
+    world.ahead += timedelta(days=30)
+    kept = await sign_in(world, code, CHOSEN)
+    assert kept is not None and not kept.session.must_change
+
+
+async def test_only_a_staff_member_of_that_school_is_given_a_password(world: World) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    staff = await a_secretary(world)
+    for school, who, password, reason in (
+        (SCHOOL, code, OTHER, "unknown_account"),
+        (SCHOOL, "ZZZZ9999", OTHER, "unknown_account"),
+        ("RMIC00000X", staff, OTHER, "unknown_account"),
+        (SCHOOL, staff, "passwordpassword", "weak_password"),
+        (SCHOOL, staff, f"{staff}-{staff}", "weak_password"),
+    ):
+        with pytest.raises(Refused) as refused:
+            await reset(world, who, password, school)
+        assert refused.value.reason == reason
+    assert await sign_in(world, code, secret.password) and await sign_in(world, staff, CHOSEN)
+    assert not await world.events(StaffPasswordReset)
+
+
+async def reset(world: World, code: str, password: str, school: str = SCHOOL) -> datetime:
+    parts = world.parts
+    return await reset_staff_password(
+        parts.runtime.commands, parts.hasher, school, code, password, actor="system:test"
+    )
 
 
 async def test_staff_of_an_unknown_school_or_with_a_weak_password_are_refused(world: World) -> None:

@@ -17,6 +17,7 @@ from services.identity.domain.commands import (
     OpenStaff,
     RecordSignIn,
     Refuse,
+    ResetStaffPassword,
     RevokeSessions,
     ShredSlip,
 )
@@ -39,6 +40,7 @@ from shared.contracts.identity import (
     SlipShredded,
     StaffAccountOpened,
     StaffDetails,
+    StaffPasswordReset,
     StaffRole,
 )
 from shared.contracts.policy import Channel, HolderRole
@@ -210,6 +212,23 @@ def test_staff_choose_their_own_password_and_always_have_access() -> None:
     given(ACCOUNT, opened).when(ChangePassword(), ChangePassword()).then(
         CHANGED, REVOKED, PasswordChanged(account="a", first=False), REVOKED
     )
+
+
+def test_a_staff_members_password_is_set_anew_all_sessions_end_and_nobody_elses_is() -> None:
+    details = StaffDetails(user_code="BCDF2345", family_name="Neri", given_name="Ada")
+    opened = StaffAccountOpened(
+        account="a",
+        holder="h",
+        roles=(StaffRole.secretary,),
+        details=Personal[StaffDetails](person="h", value=details),
+    )
+    reset = StaffPasswordReset(account="a", expires=ENDS)
+    over = SessionsRevoked(account="a", because="password_reset")
+    given(ACCOUNT, opened, CHANGED).when(ResetStaffPassword(ENDS), ChangePassword()).then(
+        reset, over, CHANGED, REVOKED
+    )
+    given(ACCOUNT, OPENED).when(ResetStaffPassword(ENDS)).then_refused("not_staff")
+    given(ACCOUNT).when(ResetStaffPassword(ENDS)).then_refused("no_account")
 
 
 def test_failures_and_revocations_are_of_existing_accounts_only() -> None:

@@ -16,6 +16,7 @@ from services.identity.domain.commands import (
     OpenStaff,
     RecordSignIn,
     Refuse,
+    ResetStaffPassword,
     RevokeSessions,
     ShredSlip,
 )
@@ -38,6 +39,7 @@ from shared.contracts.identity import (
     SlipShredded,
     StaffAccountOpened,
     StaffDetails,
+    StaffPasswordReset,
 )
 from shared.decider import Decider, Refused
 from shared.ids import derived_id
@@ -118,7 +120,14 @@ def decide(account: Account, command: Command) -> Sequence[Event]:
         case ShredSlip(named, because):
             slip = _with_slip(account)
             events = (_shredded(account, slip, because),) if slip is not None and slip.id == named else ()
-        case RecordSignIn() | CompleteFirstAccess() | CountFailures() | ChangePassword() | RevokeSessions():
+        case (
+            RecordSignIn()
+            | CompleteFirstAccess()
+            | CountFailures()
+            | ChangePassword()
+            | ResetStaffPassword()
+            | RevokeSessions()
+        ):
             events = _used(account, command)
     return events
 
@@ -141,6 +150,13 @@ def _used(account: Account, command: Command) -> Sequence[Event]:
             events = (
                 PasswordChanged(account=account.id, first=not changed),
                 SessionsRevoked(account=account.id, because="password_changed"),
+            )
+        case ResetStaffPassword(expires):
+            if account.role is not AccountRole.staff:
+                raise Refused("not_staff", "only a staff member's password is set anew like this")
+            events = (
+                StaffPasswordReset(account=account.id, expires=expires),
+                SessionsRevoked(account=account.id, because="password_reset"),
             )
         case RevokeSessions(because, session):
             events = (SessionsRevoked(account=account.id, because=because, session=session),)
@@ -239,6 +255,8 @@ def evolve(account: Account, event: Event) -> Account:
         case IssuanceRefused():
             others = frozenset(refusal for refusal in account.refused if refusal[0] != event.year)
             account = replace(account, refused=others | {(event.year, event.reason)})
+        case StaffPasswordReset():
+            account = replace(account, staff_password_changed=False)
         case PasswordChanged() if account.role is AccountRole.staff:
             account = replace(account, staff_password_changed=True)
         case _ if account.credential is not None:

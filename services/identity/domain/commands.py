@@ -91,6 +91,13 @@ class ChangePassword:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetStaffPassword:
+    """A temporary password for a staff member, until `expires`."""
+
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RevokeSessions:
     because: str
     session: str | None = None
@@ -108,5 +115,6 @@ Command = (
     | CompleteFirstAccess
     | CountFailures
     | ChangePassword
+    | ResetStaffPassword
     | RevokeSessions
 )

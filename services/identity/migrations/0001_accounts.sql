@@ -100,11 +100,11 @@ create table private.issuance_queue (
 create index issuance_queue_school on private.issuance_queue (school, role, account);
 
 -- One verifier an account. kind: initial (ends at `expires`, unless its use was begun and its change is only
--- advised) or chosen.
+-- advised), temporary (typed by another for a staff member: ends at `expires`) or chosen.
 create table private.verifiers (
     account       text primary key,
     school        text        not null,
-    kind          text        not null check (kind in ('initial', 'chosen')),
+    kind          text        not null check (kind in ('initial', 'temporary', 'chosen')),
     password      text        not null,
     pepper        text        not null,
     must_change   boolean     not null,
@@ -113,10 +113,10 @@ create table private.verifiers (
     pin           text,
     pin_pepper    text,
     changed_at    timestamptz not null default now(),
-    check ((kind = 'initial') = (expires is not null)),
+    check ((kind = 'chosen') = (expires is null)),
     check ((pin is null) = (pin_pepper is null))
 );
-create index verifiers_expiry on private.verifiers (expires) where kind = 'initial';
+create index verifiers_expiry on private.verifiers (expires) where kind <> 'chosen';
 
 -- Shredding a slip is deleting its row.
 create table private.sealed_slips (

@@ -1,7 +1,7 @@
 -- Who this session is, if it holds at $2; being asked about is being used.
 with found as (
     select s.session, s.account, s.school, s.remembered, s.idle_seconds, s.ends_at, s.seen_at,
-           s.must_change or (v.kind = 'initial' and v.expires <= $2) as must_change,
+           s.must_change or (v.kind <> 'chosen' and v.expires <= $2) as must_change,
            a.holder, a.role, a.roles, p.language
     from private.sessions s
     join private.verifiers v using (account)

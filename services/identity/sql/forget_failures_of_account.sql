@@ -1,0 +1,2 @@
+delete from private.sign_in_failures
+where account = $1
