@@ -1,6 +1,7 @@
 """Puts an installation's parts together, in the order in which they start."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from deploy.engines import CaddyEngine, NatsEngine, PostgresEngine
 from deploy.engines.host import this_host
 from deploy.environment import SERVICES, Wiring
 from deploy.settings import Ports, Settings, resolve_ports, site_of
-from deploy.units import ServiceProcess, Unit
+from deploy.units import OneShot, ServiceProcess, Unit
 
 
 class Assembly:
@@ -32,6 +33,13 @@ class Assembly:
             bus=self._bus(ports),
         )
         self.wiring.make_secrets()
+        self.migrations = OneShot(
+            "migrate",
+            "deploy.migrate",
+            self.wiring.migration_environment,
+            self._log("migrate"),
+            settings.data,
+        )
         self.units: dict[str, Unit] = {}
         self._add_engines()
         if mailbox:
@@ -40,6 +48,20 @@ class Assembly:
             self._add_service(service, ports)
         if site:
             self._add_site(ports)
+
+    def describe(self, state: str) -> dict[str, object]:
+        """What the run file says: no secrets."""
+        wiring = self.wiring
+        return {
+            "state": state,
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "instance": self._settings.instance,
+            "site": wiring.site_url,
+            "mailbox": wiring.mailbox_url if "mailbox" in self.units else None,
+            "nats": wiring.nats_url,
+            "ports": {name: wiring.ports.of(name) for name in vars(wiring.ports)},
+            "parts": {unit.name: unit.describe() for unit in self.units.values()},
+        }
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from deploy.assembly import Assembly
 from deploy.commands.common import running_installation
-from deploy.environment import SERVICES, Wiring
+from deploy.environment import OWNERS, SERVICES, Wiring
 from deploy.settings import Settings, load_settings
 
 
@@ -24,11 +24,18 @@ def attached(settings: Settings | None = None) -> Wiring:
 
 
 @contextmanager
-def told_as(service: str, wiring: Wiring | None = None) -> Iterator[Wiring]:
-    """Within, this process's environment is that of the service: its settings read as they do in its own process."""
+def told_as(service: str, wiring: Wiring | None = None, *, owner: bool = False) -> Iterator[Wiring]:
+    """Within, this process's environment is that of the service: its settings read as they do in its own process.
+
+    owner: whether the database's owner is told as well, which no service is; for what makes tables.
+    """
     wiring = wiring or attached()
     before = dict(os.environ)
+    for name in OWNERS:
+        os.environ.pop(name, None)
     os.environ.update(wiring.service_environment(service))
+    if owner and (url := wiring.owner_url(service)):
+        os.environ[f"CUSTODE_{service.upper()}_MIGRATION_URL"] = url
     try:
         yield wiring
     finally:

@@ -9,6 +9,7 @@ import typer
 from deploy.commands import audit, bus, contracts, demo, import_, rebuild, requirements, run, school, staff
 from deploy.commands.common import Exit, console, escape
 from deploy.engines import EngineError
+from deploy.migrate import SCHEMA_ERRORS
 from deploy.settings import SettingsError
 
 app = typer.Typer(
@@ -31,6 +32,9 @@ def main() -> None:
     except EngineError as error:
         console.print(f"[bold red]error[/]: {escape(str(error))}")
         sys.exit(Exit.usage if isinstance(error, SettingsError) else Exit.failed)
+    except SCHEMA_ERRORS as wrong:
+        console.print(f"[bold red]error[/]: {escape(str(wrong))}")
+        sys.exit(Exit.failed)
     except KeyboardInterrupt:
         sys.exit(Exit.interrupted)
 

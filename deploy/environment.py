@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from deploy.engines import NatsEngine, PostgresEngine
+from deploy.engines import NatsEngine, PostgresEngine, ServiceUrls
 from deploy.engines.place import secret_file
 from deploy.settings import Ports, Settings
 
@@ -25,14 +25,18 @@ COMMON = (
     "CUSTODE_NATS_URL",
     "CUSTODE_LOG_FORMAT",
     "CUSTODE_KEYRING_KEK_FILE",
-    "CUSTODE_KEYRING_MIGRATION_URL",
 )
-PER_SERVICE = ("DATABASE_URL", "MIGRATION_URL", "KEYRING_URL", "NATS_SEED_FILE", "LISTEN")
+PER_SERVICE = ("DATABASE_URL", "KEYRING_URL", "NATS_SEED_FILE", "LISTEN")
 OWN: dict[str, tuple[str, ...]] = {
     "registry": (),
     "identity": ("PEPPER_FILE",),
     "notifications": ("EPOCH_KEYS_FILE", "SMTP_URL", "MAIL_FROM"),
 }
+OWNERS = (
+    "CUSTODE_KEYRING_MIGRATION_URL",
+    *(f"CUSTODE_{service.upper()}_MIGRATION_URL" for service in SERVICES),
+)
+"""The databases' owners, who may drop and change anything: told to the migrations and to nobody else."""
 MAILBOX = (
     "CUSTODE_ENVIRONMENT",
     "CUSTODE_INSTANCE",
@@ -64,6 +68,10 @@ class Wiring:
     @property
     def nats_url(self) -> str:
         return self.bus.url if self.bus is not None else self.settings.nats_url or ""
+
+    @property
+    def mailbox_url(self) -> str:
+        return f"http://{self.ports.listen('mailbox')}"
 
     @property
     def kek_file(self) -> Path:
@@ -110,10 +118,6 @@ class Wiring:
             f"{prefix}NATS_SEED_FILE": str(self.seed_file(service)),
             f"{prefix}LISTEN": self.ports.listen(service),
         }
-        if migration := self._database(service, "migration"):
-            told[f"{prefix}MIGRATION_URL"] = migration
-        if keyring := self._keyring_migration():
-            told["CUSTODE_KEYRING_MIGRATION_URL"] = keyring
         if service == "identity":
             told[f"{prefix}PEPPER_FILE"] = str(self.pepper_file)
         if service == "notifications":
@@ -121,6 +125,22 @@ class Wiring:
             told[f"{prefix}SMTP_URL"] = self._smtp()
             told[f"{prefix}MAIL_FROM"] = self.settings.mail_from
         return inherited(service) | told
+
+    def owner_url(self, service: str) -> str:
+        """The service's database as its owner, for a rebuild; empty when it is not known."""
+        return self._database(service, "migration")
+
+    def migration_environment(self) -> dict[str, str]:
+        """Everything for `python -m deploy.migrate`, which alone is told the owners."""
+        owners = (self._keyring_migration(), *(self.owner_url(service) for service in SERVICES))
+        told = {name: url for name, url in zip(OWNERS, owners, strict=True) if url}
+        return inherited("migrate") | self._common() | told
+
+    def urls(self, service: str) -> ServiceUrls:
+        """The database URLs of a service and of its owner, embedded or given. They hold passwords."""
+        return ServiceUrls(
+            self._database(service, "database"), self.owner_url(service), self._database(service, "keyring")
+        )
 
     def mailbox_environment(self) -> dict[str, str]:
         """Everything for `python -m deploy.mailbox`."""
@@ -167,16 +187,23 @@ class Wiring:
 def inherited(process: str, source: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a process gets of the operator's own environment: the system's, and what is meant for it.
 
-    A variable that carries another process's name stays out, so that no service sees another's secrets.
+    A variable that carries another process's name stays out, so that no service sees another's secrets; and so do
+    the owners of the databases, whom each process is told by name or not at all.
     """
     given = os.environ if source is None else source
-    others = (*(name for name in (*SERVICES, "mailbox") if name != process), "smtp", "keyring", "postgres")
+    others = (
+        *(name for name in (*SERVICES, "mailbox") if name != process),
+        "smtp",
+        "keyring",
+        "postgres",
+        "password",
+    )
     foreign = tuple(f"CUSTODE_{name.upper()}_" for name in others)
     found = {name: given[name] for name in INHERITED if name in given}
     found |= {
         name: value
         for name, value in given.items()
-        if name.startswith("CUSTODE_") and not name.startswith(foreign)
+        if name.startswith("CUSTODE_") and not name.startswith(foreign) and name not in OWNERS
     }
     root = Path(__file__).parents[1]
     return found | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}

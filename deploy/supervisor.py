@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +19,7 @@ from deploy.units import Readiness, Unit, readiness, set_long_logs_aside
 
 WATCH_SECONDS = 0.25
 READY_SECONDS = 90.0
+MIGRATION_SECONDS = 600.0
 LONGEST_PAUSE = 30.0
 HEALTHY_SECONDS = 10.0  # who lived that long did not fail at its start
 ENGINES = ("postgres", "nats", "caddy")
@@ -94,7 +94,7 @@ class Running:
     @property
     def mailbox_url(self) -> str:
         """The embedded mailbox in a browser."""
-        return f"http://{self.ports.listen('mailbox')}"
+        return self.parts.wiring.mailbox_url
 
     @property
     def nats_url(self) -> str:
@@ -123,14 +123,8 @@ class Running:
         return self.parts.wiring.service_environment(service)
 
     def urls(self, service: str) -> ServiceUrls:
-        """The database URLs of a service, embedded or given. They hold passwords."""
-        told = self.service_environment(service)
-        prefix = f"CUSTODE_{service.upper()}_"
-        return ServiceUrls(
-            told[f"{prefix}DATABASE_URL"],
-            told.get(f"{prefix}MIGRATION_URL", ""),
-            told[f"{prefix}KEYRING_URL"],
-        )
+        """The database URLs of a service and of its owner. They hold passwords."""
+        return self.parts.wiring.urls(service)
 
     def pid(self, name: str) -> int | None:
         return self._unit(name).runnable.pid
@@ -185,6 +179,8 @@ class Running:
             unit.wanted = False
         # A start that is under way cannot be broken off: let it end, so that what it started is stopped too.
         await asyncio.get_running_loop().run_in_executor(self._thread, int)
+        if self._assembly is not None:
+            await asyncio.to_thread(self._assembly.migrations.stop)
         for unit in reversed(self._units.values()):
             if unit.runnable.alive:
                 self._say(unit.name, "stopping")
@@ -215,13 +211,29 @@ class Running:
             self._say("notifications", f"warning: {MAIL_IN_THE_CLEAR}")
         self._write_run_file("starting")
         # The others first: a service that finds its database and its bus does not have to wait for them.
+        if self.postgres is None:
+            await self._begin_migrations()
         for unit in self._units.values():
+            if unit.name == next(iter(self._services), None):
+                await self._migrated()
             await self._start(unit)
+            if unit.name == "postgres":
+                await self._begin_migrations()
             if unit.name == "nats" and self.bus is not None:
                 await self.bus.provision()
         self._watch = asyncio.create_task(self._keep_running())
         await self.wait_ready()
         self._write_run_file("running")
+
+    async def _begin_migrations(self) -> None:
+        if self._services:
+            step = self.parts.migrations
+            await asyncio.get_running_loop().run_in_executor(self._thread, step.start)
+
+    async def _migrated(self) -> None:
+        began = time.monotonic()
+        await self.parts.migrations.finished(MIGRATION_SECONDS)
+        self._say("migrate", f"done in {time.monotonic() - began:.1f} s")
 
     async def _start(self, unit: Unit) -> None:
         began = time.monotonic()
@@ -241,16 +253,11 @@ class Running:
                     f"{unit.name} is not ready after {seconds:.0f} seconds ({found.reason}): see {unit.log}"
                 )
             if unit.failures >= 3:
-                raise EngineError(f"{unit.name} ends at every start: {self._last_words(unit)}")
+                raise EngineError(f"{unit.name} ends at every start: {unit.last_words()}")
             await asyncio.sleep(0.1)
             found = await readiness(unit, self._client)
         if unit.name not in ENGINES:
             self._say(unit.name, f"ready in {time.monotonic() - unit.started_at:.1f} s")
-
-    def _last_words(self, unit: Unit) -> str:
-        said = getattr(unit.runnable, "said", None)
-        text = said() if said is not None else ""
-        return f"{text[-800:]}\n(all of it in {unit.log})" if text else f"see {unit.log}"
 
     async def _keep_running(self) -> None:
         rounds = 0
@@ -284,16 +291,4 @@ class Running:
             self._write_run_file("running")
 
     def _write_run_file(self, state: str) -> None:
-        write_run_file(
-            self.settings.data,
-            {
-                "state": state,
-                "written": datetime.now(UTC).isoformat(timespec="seconds"),
-                "instance": self.settings.instance,
-                "site": self.site_url,
-                "mailbox": self.mailbox_url if "mailbox" in self._units else None,
-                "nats": self.nats_url,
-                "ports": {name: self.ports.of(name) for name in vars(self.ports)},
-                "parts": {unit.name: unit.describe() for unit in self._units.values()},
-            },
-        )
+        write_run_file(self.settings.data, self.parts.describe(state))

@@ -1,8 +1,10 @@
 """The parts of a running installation, one shape for all: engines and the services' own processes."""
 
+import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Protocol
 
 import httpx
 
+from deploy.engines.errors import EngineError
 from deploy.engines.process import Process
 
 LOG_LIMIT = 20 * 1024 * 1024  # bytes; a longer one is set aside once, as name.1
@@ -42,6 +45,7 @@ class ServiceProcess:
     def __init__(
         self, name: str, module: str, environment: Callable[[], Mapping[str, str]], log: Path, cwd: Path
     ) -> None:
+        self.name = name
         self._environment = environment
         self._process = Process(
             name=name,
@@ -80,6 +84,20 @@ class ServiceProcess:
         return self._process.said()
 
 
+class OneShot(ServiceProcess):
+    """A step: a process that does something and ends."""
+
+    async def finished(self, seconds: float) -> None:
+        """Wait until it has ended well. Errors: EngineError with what it said last."""
+        deadline = time.monotonic() + seconds
+        while self.returncode is None:
+            if time.monotonic() > deadline:
+                raise EngineError(f"{self.name} has not ended after {seconds:.0f} seconds: {self.said()}")
+            await asyncio.sleep(0.02)
+        if self.returncode != 0:
+            raise EngineError(f"{self.name} failed ({self.returncode}): {self.said()}")
+
+
 @dataclass
 class Unit:
     """One part under supervision.
@@ -99,6 +117,12 @@ class Unit:
     restarts: int = field(default=0)
     started_at: float = field(default=0.0)
     next_try: float = field(default=0.0)
+
+    def last_words(self) -> str:
+        """What it said before it ended, and where the rest is."""
+        said = getattr(self.runnable, "said", None)
+        text = said() if said is not None else ""
+        return f"{text[-800:]}\n(all of it in {self.log})" if text else f"see {self.log}"
 
     def describe(self) -> dict[str, object]:
         """What the run file says of it."""

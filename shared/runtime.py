@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import structlog
@@ -32,6 +33,7 @@ KERNEL = Path(__file__).parent
 _WAIT_FOR_DATABASE = 60
 _SILENCE = 2.0
 Check = Callable[[], Awaitable[str | None]]
+T = TypeVar("T")
 
 
 @dataclass
@@ -170,16 +172,21 @@ async def open_runtime(
     *,
     relaying: bool = True,
 ) -> AsyncIterator[Runtime]:
-    """Migrate, open, start the relay. `relaying=False` for a command line that only appends."""
+    """Open on a schema that is this release's, start the relay. `relaying=False` for a command line that only appends.
+
+    Waits a minute for the database and the migrations. Errors: SchemaTooOld, SchemaTooNew, MigrationChanged.
+    """
     components = [("eventstore", KERNEL / "eventstore" / "migrations"), (service, service_migrations)]
     url = settings.database_url.get_secret_value()
     kek = KeyEncryptionKey.from_file(common.keyring_kek_file)
-    await _migrate(service, common, settings, components)
+    keyring_url = settings.keyring_url.get_secret_value()
+    await _patiently(partial(_migrate, service, common, settings, components))
     async with AsyncExitStack() as stack:
-        pool = await open_pool(url, name=service)
+        pool = await _patiently(partial(open_pool, url, name=service))
         stack.push_async_callback(pool.close)
-        await migrations.check(pool, components)
-        keyring_pool = await open_pool(settings.keyring_url.get_secret_value(), name=service, most=4)
+        # A service may start beside the migrations; a command works on what is there.
+        await _patiently(partial(_check, pool, components), *([migrations.SchemaTooOld] if relaying else []))
+        keyring_pool = await _patiently(partial(open_pool, keyring_url, name=service, most=4))
         stack.push_async_callback(keyring_pool.close)
         keyring = Keyring(keyring_pool, kek)
         store = EventStore(service, pool, keyring, Projector(project))
@@ -209,21 +216,36 @@ async def open_runtime(
 async def _migrate(
     service: str, common: CommonSettings, settings: ServiceSettings, components: Sequence[tuple[str, Path]]
 ) -> None:
+    """Where the owners are told. A service is not: its migrations are a step before it."""
+    if common.keyring_migration_url is not None:
+        url = common.keyring_migration_url.get_secret_value()
+        await migrations.migrate(url, [("keyring", KERNEL / "keyring" / "migrations")])
+    if settings.migration_url is not None:
+        url = settings.migration_url.get_secret_value()
+        if ran := await migrations.migrate(url, components, service_role=service):
+            log.info("migrations.ran", count=len(ran))
+
+
+async def _check(pool: Pool, components: Sequence[tuple[str, Path]]) -> None:
+    try:
+        await migrations.check(pool, components)
+    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        component, folder = components[0]
+        first = migrations.read_migrations(component, folder)[0]
+        raise migrations.SchemaTooOld(component, first.name) from None
+
+
+async def _patiently(work: Callable[[], Awaitable[T]], *also: type[Exception]) -> T:
+    """Repeat what fails because the server is not up yet (or with one of `also`), for a minute."""
+    not_up = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+    not_yet: tuple[type[Exception], ...] = (*not_up, *also)
     for tries_left in reversed(range(_WAIT_FOR_DATABASE)):
         try:
-            if common.keyring_migration_url is not None:
-                await migrations.migrate(
-                    common.keyring_migration_url.get_secret_value(),
-                    [("keyring", KERNEL / "keyring" / "migrations")],
-                )
-            if settings.migration_url is not None:
-                ran = await migrations.migrate(
-                    settings.migration_url.get_secret_value(), components, service_role=service
-                )
-                if ran:
-                    log.info("migrations.ran", count=len(ran))
-            return
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+            return await work()
+        except not_yet as reason:
             if not tries_left:
                 raise
+            if tries_left == _WAIT_FOR_DATABASE - 1:
+                log.info("database.awaited", error=type(reason).__name__)
             await asyncio.sleep(1.0)
+    raise AssertionError("unreachable")

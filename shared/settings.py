@@ -34,8 +34,8 @@ class CommonSettings(BaseSettings):
 class ServiceSettings(BaseSettings):
     """What one service is told; a subclass sets the prefix, e.g. `CUSTODE_REGISTRY_`.
 
-    `database_url` is of the runtime role, which may only append; `migration_url` of the owner, used at start
-    and for rebuilds; without it the schema must be current already.
+    `database_url` is of the runtime role, which may only append. `migration_url` is of the owner, who may change
+    anything: given to rebuilds and tests, never to a service, which waits until the migrations have run.
     """
 
     database_url: SecretStr

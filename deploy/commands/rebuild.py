@@ -72,9 +72,10 @@ def rebuild(
 
 async def _rebuild(service: str, *, switch: bool) -> Rebuilt:
     settings_class, project = _SERVICES[service]
-    with told_as(service):
+    with told_as(service, owner=True):
         common, settings = CommonSettings(), settings_class()
-    if settings.migration_url is None:
+    owner, settings = settings.migration_url, settings.model_copy(update={"migration_url": None})
+    if owner is None:
         fail(f"CUSTODE_{service.upper()}_MIGRATION_URL is needed: a rebuild makes tables")
     migrations = _ROOT / service / "migrations"
     async with open_runtime(service, common, settings, project, migrations, relaying=False) as runtime:
@@ -83,7 +84,7 @@ async def _rebuild(service: str, *, switch: bool) -> Rebuilt:
         try:
             await asyncio.wait_for(bus.connected(), 10)
             others = _Others(bus, runtime.store)
-            url = settings.migration_url.get_secret_value()
+            url = owner.get_secret_value()
             return await Rebuild(runtime.store, project, url, others.read).run(
                 service_role=service, switch=switch
             )

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
 from deploy.engines import temporary_folder
+from deploy.environment import SERVICES
 from deploy.folder import read_run_file
 
 PARTS = {"postgres", "nats", "mailbox", "registry", "identity", "notifications", "caddy"}
@@ -83,6 +85,55 @@ def test_no_password_is_in_a_command_line_or_a_log(data: Path) -> None:
     seen += [log.read_text() for log in (data / "logs").iterdir()]
     assert len(seen) >= 2 * len(PARTS)
     assert not [True for text in seen for secret in secrets if secret in text]
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """What a running process was told."""
+    entries = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if entry)
+
+
+def test_no_process_is_told_the_owner_of_a_database(data: Path) -> None:
+    passwords = {file.name: file.read_text() for file in (data / "postgres" / "passwords").iterdir()}
+    owners = {name: word for name, word in passwords.items() if name not in SERVICES}
+    assert set(owners) == {"postgres", "keyring_owner", *(f"{service}_owner" for service in SERVICES)}
+    for name, pid in pids(status(data)).items():
+        told = environment_of(pid)
+        assert len(told) > 3
+        values = "\n".join(told.values())
+        assert not [owner for owner, password in owners.items() if password in values], name
+        assert not [True for other, word in passwords.items() if other != name and word in values], name
+        assert (name in SERVICES) is (passwords.get(name, "none of its own") in values)
+
+
+async def test_what_notifications_is_told_neither_empties_the_keyring_nor_rewrites_history(
+    data: Path,
+) -> None:
+    told = environment_of(pids(status(data))["notifications"])
+    keyring = await asyncpg.connect(told["CUSTODE_NOTIFICATIONS_KEYRING_URL"])
+    own = await asyncpg.connect(told["CUSTODE_NOTIFICATIONS_DATABASE_URL"])
+    await keyring.execute("select * from keyring.person_keys")
+    for connection, statement in (
+        (keyring, "delete from keyring.person_keys"),
+        (keyring, "truncate keyring.person_keys"),
+        (keyring, "update keyring.person_keys set wrapped = ''"),
+        (keyring, "drop table keyring.person_keys"),
+        (keyring, "drop schema keyring cascade"),
+        (keyring, "set role keyring_owner"),
+        (keyring, "set role registry"),
+        (own, "delete from events.entries"),
+        (own, "truncate events.entries"),
+        (own, "drop trigger entries_are_forever on events.entries"),
+        (own, "alter table events.entries disable trigger all"),
+        (own, "drop schema events cascade"),
+        (own, "set session_replication_role = replica"),
+        (own, "set role notifications_owner"),
+        (own, "drop database keyring"),
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await keyring.close()
+    await own.close()
 
 
 def test_a_crashed_service_is_back_on_its_own(data: Path) -> None:

@@ -12,7 +12,8 @@ from deploy import compose
 from deploy.engines.caddy import ROUTED, Site
 from deploy.engines.nats_keys import SeedFolder
 from deploy.engines.postgres import INITDB_OPTIONS, ROLES
-from deploy.environment import SERVICES, names
+from deploy.environment import OWNERS, SERVICES, names
+from deploy.migrate import MigrationSettings
 from services.identity.settings import IdentitySettings
 from services.notifications.channels.email.server import mail_server
 from services.notifications.settings import NotificationsSettings
@@ -58,16 +59,34 @@ def test_every_name_is_read_and_everything_required_is_told(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_connects_as_itself_and_migrates_as_its_owner(service: str) -> None:
+def test_a_service_connects_as_itself_and_knows_no_owner(service: str) -> None:
     told = PARTS[service]["environment"]
     prefix = f"CUSTODE_{service.upper()}_"
     password = f"CUSTODE_PASSWORD_{service.upper()}"
     runtime = f"postgresql://{service}:${{{password}:?}}@postgres:5432"
     assert told[f"{prefix}DATABASE_URL"] == f"{runtime}/{service}"
     assert told[f"{prefix}KEYRING_URL"] == f"{runtime}/keyring"
-    owner = f"postgresql://{service}_owner:${{{password}_OWNER:?}}@postgres:5432/{service}"
-    assert told[f"{prefix}MIGRATION_URL"] == owner
+    assert "_OWNER" not in str(told)
     assert PARTS[service]["command"] == ["python", "-m", f"services.{service}.app"]
+
+
+def test_the_migrations_run_as_the_owners_before_any_service() -> None:
+    part = PARTS["migrate"]
+    assert part["command"] == ["python", "-m", "deploy.migrate"]
+    told = {name: url for name, url in part["environment"].items() if name.endswith("_URL")}
+    assert set(told) == set(OWNERS)
+    for name, url in told.items():
+        database = name.removeprefix("CUSTODE_").removesuffix("_MIGRATION_URL")
+        password = f"${{CUSTODE_PASSWORD_{database}_OWNER:?}}"
+        owner = f"postgresql://{database.lower()}_owner:{password}@postgres:5432/{database.lower()}"
+        assert url == owner
+    read = {f"CUSTODE_{name.upper()}" for name in MigrationSettings.model_fields}
+    assert set(part["environment"]) <= read
+    assert part["restart"] == "no"
+    for service in SERVICES:
+        assert PARTS[service]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    elsewhere = {name for name, part in PARTS.items() if "_OWNER" in str(part.get("environment", {}))}
+    assert elsewhere == {"migrate", "postgres"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -150,7 +169,7 @@ def test_caddy_waits_for_a_body_as_long_as_the_embedded_one() -> None:
 
 
 def test_scratch_space_is_limited() -> None:
-    for part in (*SERVICES, "prepare", "provision"):
+    for part in (*SERVICES, "prepare", "provision", "migrate"):
         (scratch,) = PARTS[part]["tmpfs"]
         assert re.fullmatch(r"size=\d+m", scratch.split(":")[1])
 

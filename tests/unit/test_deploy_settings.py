@@ -124,6 +124,11 @@ def test_given_urls_reach_their_service_and_no_other(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CUSTODE_NATS_URL", "nats://bus:4222")
     told = wiring(load_settings()).service_environment("registry")
     assert told["CUSTODE_REGISTRY_DATABASE_URL"] == "postgresql://x@registry/DATABASE"
+    assert "MIGRATION" not in str(told)
+    migrating = wiring(load_settings()).migration_environment()
+    assert migrating["CUSTODE_REGISTRY_MIGRATION_URL"] == "postgresql://x@registry/MIGRATION"
+    assert not [name for name in migrating if name.endswith(("_DATABASE_URL", "_KEYRING_URL"))]
+    assert "CUSTODE_NOTIFICATIONS_MIGRATION_URL" not in migrating
     assert told["CUSTODE_NATS_URL"] == "nats://bus:4222"
     assert not [name for name in told if name.startswith("CUSTODE_IDENTITY_")]
 
@@ -135,6 +140,9 @@ def test_a_process_inherits_what_is_meant_for_it() -> None:
         "CUSTODE_REGISTRY_POOL": "5",
         "CUSTODE_IDENTITY_DATABASE_URL": "no",
         "CUSTODE_SMTP_URL": "no",
+        "CUSTODE_REGISTRY_MIGRATION_URL": "no",
+        "CUSTODE_KEYRING_MIGRATION_URL": "no",
+        "CUSTODE_PASSWORD_REGISTRY": "no",
         "CUSTODE_DATA": "/srv/custode",
     }
     found = inherited("registry", given)
