@@ -94,6 +94,7 @@ def api_routes(front: Front) -> APIRouter:
             body.user_code,
             body.password.get_secret_value(),
             remember=body.remember,
+            instead_of=front.session(request),
             address=front.address(request),
             device_cookie=front.device(request),
         )

@@ -111,6 +111,7 @@ def _signing_in(router: APIRouter, front: Front) -> None:
                 codice,
                 password,
                 remember=ricorda == "si",
+                instead_of=front.session(request),
                 address=front.address(request),
                 device_cookie=front.device(request),
             )

@@ -3,10 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import asyncpg
+
 from services.identity.addresses import Address
 from services.identity.devices import Devices
 from services.identity.domain.account import ACCOUNT
-from services.identity.domain.commands import ChangePassword, Command, CompleteFirstAccess, RecordSignIn
+from services.identity.domain.commands import (
+    ChangePassword,
+    Command,
+    CompleteFirstAccess,
+    RecordSignIn,
+    RevokeSessions,
+)
 from services.identity.door import Door
 from services.identity.initial_secrets import canonical_password
 from services.identity.password_rules import SAME, objection
@@ -66,10 +74,14 @@ class SigningIn:
         password: str,
         *,
         remember: bool = False,
+        instead_of: bytes | None = None,
         address: Address | None = None,
         device_cookie: str | None = None,
     ) -> SignedIn | None:
-        """None: unknown, wrong, or to be waited for; which of them is told to nobody. Raises `HasherBusy`."""
+        """None: unknown, wrong, or to be waited for; which of them is told to nobody. Raises `HasherBusy`.
+
+        `instead_of`: the hash of the token that the request brought: that session ends, whosever it was.
+        """
         look = self._proving.proved(user_code, password, address=address, device_cookie=device_cookie)
         async with look as proved:
             if proved is None:
@@ -94,7 +106,8 @@ class SigningIn:
         commands: list[Command] = [RecordSignIn()]
         if proved.initial:
             commands.append(CompleteFirstAccess())
-        if not await self._commit(proved, commands, writes):
+        before = await self._pool.fetchrow(SQL("session_of_token"), instead_of) if instead_of else None
+        if not await self._commit(proved, commands, writes, before):
             return None
         advised = proved.initial and not must_change
         return SignedIn(
@@ -150,18 +163,30 @@ class SigningIn:
         code: str | None = await self._pool.fetchval(SQL("account_lookup"), account)
         return code
 
-    async def _commit(self, proved: Proved, commands: Sequence[Command], writes: Sequence[Write]) -> bool:
-        """False when the password was changed by another meanwhile: then this one is the old one."""
+    async def _commit(
+        self,
+        proved: Proved,
+        commands: Sequence[Command],
+        writes: Sequence[Write],
+        before: asyncpg.Record | None = None,
+    ) -> bool:
+        """False when the password was changed by another meanwhile: then this one is the old one. With the session
+        `before` it, which ends in the same commit."""
         context = Context(actor=proved.account, correlation=new_id())
         for _ in range(_TRIES):
             workspace = Workspace(self._store)
-            await workspace.load(ACCOUNT, [proved.account])
+            await workspace.load(ACCOUNT, {proved.account, before["account"] if before else proved.account})
             if await self._pool.fetchval(SQL("verifier_text"), proved.account) != proved.verifier.text:
                 return False
+            ended = _ended(workspace, context, before)
             for command in commands:
                 workspace.decide(ACCOUNT, proved.account, command)
+            unit = Unit(proved.school, context, workspace.appends(), tuple(writes))
             try:
-                await self._commands.submit(Unit(proved.school, context, workspace.appends(), tuple(writes)))
+                if ended is None:
+                    await self._commands.submit(unit)
+                else:
+                    await self._store.commit([ended, unit], atomic=True)
             except ConcurrencyConflict as lost:
                 conflict = lost
                 continue
@@ -180,6 +205,15 @@ class SigningIn:
             return SAME
         row = await self._pool.fetchrow(SQL("person_words"), proved.account)
         return objection(new, [value for value in row.values() if value]) if row else None
+
+
+def _ended(workspace: Workspace, context: Context, session: asyncpg.Record | None) -> Unit | None:
+    """A unit of its own: the session may have been of an account of another school."""
+    if session is None:
+        return None
+    workspace.decide(ACCOUNT, session["account"], RevokeSessions("signed_in_again", session["session"]))
+    delete = Write(SQL("end_session"), ((session["session"],),))
+    return Unit(session["school"], context, workspace.appends(), (delete,))
 
 
 def _used_up(account: str) -> list[Write]:

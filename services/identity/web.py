@@ -18,7 +18,7 @@ from shared.eventstore.commands import Commands
 from shared.web.cookies import cookie_header
 from shared.web.errors import TITLES, Problem, problem_response
 from shared.web.i18n import N_
-from shared.web.sessions import Principal, Role, set_session
+from shared.web.sessions import Principal, Role, hash_token, session_token, set_session
 from shared.web.settings import WebSettings
 from shared.web.templating import Pages, SchoolFront
 
@@ -58,6 +58,11 @@ class Front:
 
     def device(self, request: HTTPConnection) -> str | None:
         return request.cookies.get(device_cookie(self.settings.instance))
+
+    def session(self, request: HTTPConnection) -> bytes | None:
+        """The hash of the token that the request brought, whether or not it still holds."""
+        token = session_token(request)
+        return hash_token(token) if token is not None else None
 
     def address(self, request: HTTPConnection) -> Address | None:
         """Where the request comes from, as far as it may be believed."""

@@ -24,10 +24,11 @@ from shared.contracts.identity import (
 )
 from shared.contracts.policy import EMAIL, PAPER
 from shared.decider import Refused
-from shared.web.sessions import Principal, hash_token
+from shared.web.sessions import Principal, hash_token, new_token
 from tests.integration.identity_fixtures import SCHOOL, World, identity_world, names
 
 CHOSEN = "tre gatti verdi sul tetto"
+ENDINGS = ("SessionsRevoked", "SignInSucceeded")
 OTHER = "quattro cani blu in cantina"
 
 
@@ -371,6 +372,38 @@ async def test_a_staff_session_ends_after_twelve_hours_however_busy(world: World
         assert await principal(world, signed)
     world.ahead = timedelta(hours=12, seconds=1)
     assert await principal(world, signed) is None
+
+
+async def test_signing_in_ends_the_session_that_came_with_it_and_no_other(world: World) -> None:
+    account, code, secret = await world.a_guardian(PAPER)
+    old, elsewhere = await sign_in(world, code, secret.password), await sign_in(world, code, secret.password)
+    assert old is not None and elsewhere is not None
+    brought = hash_token(old.session.token)
+    assert await sign_in(world, code, "non è questa la password", instead_of=brought) is None
+    assert await principal(world, old), "who did not come in ended nothing"
+    new = await sign_in(world, code, secret.password, instead_of=brought)
+    assert new is not None and await principal(world, new) and await principal(world, elsewhere)
+    assert await principal(world, old) is None
+    (revoked,) = await world.events(SessionsRevoked)
+    assert (revoked.account, revoked.session) == (account, old.session.session)
+    ended, signed_in = (await world.all_events())[-2:]
+    assert names([ended.event, signed_in.event]) == ["SessionsRevoked", "SignInSucceeded"]
+    assert ended.time == signed_in.time and ended.correlation == signed_in.correlation
+    assert await sign_in(world, code, secret.password, instead_of=hash_token(new_token()))
+
+
+async def test_the_session_that_came_with_it_may_be_anothers_at_another_school(world: World) -> None:
+    _, code, secret = await world.a_guardian(PAPER)
+    await world.school(PAPER, code="RMIC00000X", customer="altra", key=False)
+    member = NewStaffMember("RMIC00000X", (StaffRole.secretary,), "Ada", "Neri", CHOSEN, True)
+    staff = await add_staff(world.parts.runtime.commands, world.parts.hasher, member, actor="system:test")
+    old = await sign_in(world, staff, CHOSEN)
+    assert old is not None
+    new = await sign_in(world, code, secret.password, instead_of=hash_token(old.session.token))
+    assert new is not None and await principal(world, new) and await principal(world, old) is None
+    ended, signed_in = [r for r in await world.all_events() if r.event.contract_name() in ENDINGS][-2:]
+    assert isinstance(ended.event, SessionsRevoked) and ended.event.account == old.account
+    assert (ended.school, signed_in.school) == ("RMIC00000X", SCHOOL)
 
 
 async def test_signing_out_ends_this_session_everywhere_and_no_other(world: World) -> None:

@@ -202,6 +202,25 @@ async def test_the_password_is_changed_from_the_sign_in_screen(world: World, bro
     assert entered.headers["location"] == "/registro/"
 
 
+@pytest.mark.parametrize("form", [True, False])
+async def test_signing_in_again_ends_the_session_of_this_browser(
+    world: World, browser: Browser, form: bool
+) -> None:
+    await world.school(PAPER)
+    code = await a_secretary(world)
+    tokens = []
+    for _ in range(2):
+        if form:
+            await browser.post("/accesso/", codice=code, password=CHOSEN)
+        else:
+            await browser.json("POST", "/api/identity/sessions", {"user_code": code, "password": CHOSEN})
+        tokens.append(browser.cookies[SESSION])
+    holds = [
+        await Browser(browser.client, {SESSION: token}).json("GET", "/api/identity/me") for token in tokens
+    ]
+    assert [answer.status_code for answer in holds] == [401, 200]
+
+
 async def test_signing_out(world: World, browser: Browser) -> None:
     _, code, secret = await world.a_guardian(PAPER)
     await browser.post("/accesso/", codice=code, password=secret.password, ricorda="si")

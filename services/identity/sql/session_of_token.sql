@@ -1,0 +1,3 @@
+select session, account, school
+from private.sessions
+where token_hash = $1
