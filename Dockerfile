@@ -25,7 +25,7 @@ FROM python:3.11-slim-bookworm
 # The folders exist in the image so that fresh volumes belong to the user who writes to them.
 RUN groupadd --gid 10001 custode \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin custode \
- && for folder in bus registry identity notifications keyring epoch; do \
+ && for folder in bus registry identity notifications keyring epoch nats caddy; do \
       install -d -o custode -g custode -m 0700 "/run/custode/$folder"; done \
  && install -d -o custode -g custode -m 0755 /etc/nats
 COPY --from=build /opt/custode /opt/custode

@@ -1,6 +1,7 @@
 """`custode doctor`: what this machine and these settings lack, and what to do about it."""
 
 import os
+import pwd
 import shutil
 import socket
 import stat
@@ -42,6 +43,7 @@ def examine(settings: Settings) -> list[Check]:
     looks: tuple[Callable[[Settings], Iterator[Check]], ...] = (
         _python,
         _engines,
+        _services,
         _data_folder,
         _orphans,
         _ports,
@@ -82,6 +84,20 @@ def _engines(settings: Settings) -> Iterator[Check]:
             yield Check(label, "failed", str(error), "install again with `make setup`")
         else:
             yield Check(label, "ok", said.split("\n")[0].split(" h1:")[0])
+
+
+def _services(settings: Settings) -> Iterator[Check]:
+    """Under which user the services run: one for all of them, whichever it is."""
+    advice = "an ordinary user of its own; services are kept apart from each other in containers only"
+    if os.geteuid() != 0:
+        found = f"services run as {pwd.getpwuid(os.geteuid()).pw_name}, one user for all"
+        yield Check("service user", "ok", f"{found}: only containers keep them apart from each other")
+    elif settings.environment is Environment.production:
+        yield Check("service user", "failed", "root, which production refuses", f"start it as {advice}")
+    else:
+        yield Check(
+            "service user", "warning", "services run as root, in development only", f"better: {advice}"
+        )
 
 
 def _data_folder(settings: Settings) -> Iterator[Check]:

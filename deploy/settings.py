@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from deploy.engines import EngineError, Site
 from deploy.engines.ports import free_port
 from services.notifications.channels.email.server import mail_server
-from shared.settings import Environment, LogFormat
+from shared.settings import Environment, LogFormat, RunsAsRoot, refuse_root
 
 HOST_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{1,5})?$"
 MAIL_IN_THE_CLEAR = (
@@ -102,6 +102,13 @@ class Settings(BaseSettings):
         if self.environment is not Environment.production or self.smtp_url is None:
             return False
         return mail_server(self.smtp_url.get_secret_value()).in_the_clear
+
+    def check_user(self) -> None:
+        """Whether services may start as this user. Errors: SettingsError as root in production."""
+        try:
+            refuse_root(self.environment)
+        except RunsAsRoot as refused:
+            raise SettingsError(str(refused)) from None
 
     def url(self, name: str) -> SecretStr | None:
         """A given URL by its setting's name, such as `registry_database_url`."""

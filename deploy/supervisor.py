@@ -200,6 +200,8 @@ class Running:
             raise EngineError(f"there is no part {name!r} here: {known} runs embedded") from None
 
     async def _bring_up(self) -> None:
+        if self._services:
+            self.settings.check_user()
         folder = claim_folder(self.settings)
         lock = Lock(folder)
         lock.take()

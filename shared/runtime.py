@@ -25,7 +25,7 @@ from shared.messaging.bus import Bus
 from shared.messaging.ingress import Handle, Ingress
 from shared.messaging.reader import React, Reader
 from shared.messaging.relay import Relay
-from shared.settings import CommonSettings, ServiceSettings
+from shared.settings import CommonSettings, ServiceSettings, refuse_root
 from shared.tasks import end
 
 log = structlog.get_logger()
@@ -174,8 +174,11 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """Open on a schema that is this release's, start the relay. `relaying=False` for a command line that only appends.
 
-    Waits a minute for the database and the migrations. Errors: SchemaTooOld, SchemaTooNew, MigrationChanged.
+    Waits a minute for the database and the migrations. Errors: SchemaTooOld, SchemaTooNew, MigrationChanged;
+    RunsAsRoot in production.
     """
+    if relaying:
+        refuse_root(common.environment)
     components = [("eventstore", KERNEL / "eventstore" / "migrations"), (service, service_migrations)]
     url = settings.database_url.get_secret_value()
     kek = KeyEncryptionKey.from_file(common.keyring_kek_file)

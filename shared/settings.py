@@ -1,5 +1,6 @@
 """Settings from the environment (DESIGN 9). Secrets come from files or from URLs in the environment, never argv."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +17,22 @@ class LogFormat(StrEnum):
     auto = "auto"
     json = "json"
     console = "console"
+
+
+class RunsAsRoot(Exception):
+    """A service was started as root in production."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "services do not run as root in production: start Custode as an ordinary user of its own, "
+            "or as containers (see docs/operator.md)"
+        )
+
+
+def refuse_root(environment: Environment) -> None:
+    """In development root is let be: the programs may lie where nobody else can read them. Errors: RunsAsRoot."""
+    if environment is Environment.production and os.geteuid() == 0:
+        raise RunsAsRoot
 
 
 class CommonSettings(BaseSettings):

@@ -14,7 +14,6 @@ import asyncpg
 import httpx
 import nats
 import pytest
-from pydantic import SecretStr
 
 from deploy.engines import EngineError, temporary_folder
 from deploy.engines.ports import free_port
@@ -22,8 +21,7 @@ from deploy.environment import OWNERS, SERVICES, names
 from deploy.folder import AlreadyRunning, read_run_file, remove_folder
 from deploy.settings import Settings
 from deploy.supervisor import Running
-from deploy.units import ServiceProcess, Unit
-from shared.settings import Environment
+from deploy.units import OneShot, ServiceProcess, Unit
 
 # The command line over the engines alone: the services have their own tests.
 ENGINES_ONLY = """
@@ -99,6 +97,13 @@ async def test_a_service_that_ends_at_every_start_is_told_with_its_last_words(fo
             await running.start("broken", seconds=20)
 
 
+async def test_a_step_that_fails_is_told_with_its_last_words(folder: Path) -> None:
+    step = OneShot("step", "no_such_module", lambda: {"PATH": os.environ["PATH"]}, folder / "log", folder)
+    step.start()
+    with pytest.raises(EngineError, match=r"(?s)step failed \(1\).*No module named"):
+        await step.finished(20)
+
+
 async def test_two_installations_live_beside_each_other(folder: Path) -> None:
     one, two = (Settings(data=folder / name, base_port=0, instance=name) for name in ("one", "two"))
     async with engines_only(one) as first, engines_only(two) as second:
@@ -129,20 +134,6 @@ async def test_a_service_is_told_all_of_its_contract_and_nothing_of_the_others(
     assert not [name for name in told if name.startswith(foreign)]
     for name in ("CUSTODE_KEYRING_KEK_FILE", f"CUSTODE_{service.upper()}_NATS_SEED_FILE"):
         assert is_private(told[name])
-
-
-async def test_production_says_at_start_that_mail_goes_in_the_clear(folder: Path) -> None:
-    said: list[str] = []
-    for query in ("?starttls=offered", ""):
-        url = SecretStr(f"smtp://relay.example{query}")
-        settings = Settings(
-            data=folder / "data", base_port=0, environment=Environment.production, smtp_url=url
-        )
-        async with Running(
-            settings, services=(), site=False, progress=lambda part, text: said.append(f"{part} {text}")
-        ):
-            pass
-    assert len([line for line in said if line.startswith("notifications warning: starttls=offered")]) == 1
 
 
 async def test_given_servers_take_the_place_of_the_embedded_ones(folder: Path) -> None:

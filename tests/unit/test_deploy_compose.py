@@ -168,6 +168,30 @@ def test_caddy_waits_for_a_body_as_long_as_the_embedded_one() -> None:
     assert PARTS["caddy"]["environment"]["CUSTODE_CADDY_BODY"] == default[1]
 
 
+def test_no_container_runs_as_root_or_can_become_it() -> None:
+    created = re.search(r"useradd --uid (\d+) --gid (\d+)", DOCKERFILE)
+    assert created is not None
+    ours = f"{created[1]}:{created[2]}"
+    for name, part in PARTS.items():
+        assert part["cap_drop"] == ["ALL"], name
+        assert part.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "caddy" else []), name
+        assert part["security_opt"] == ["no-new-privileges:true"], name
+        if part["image"] == "custode:local":
+            assert "user" not in part, name  # the image's own
+        else:
+            assert part["user"] == ("postgres" if name == "postgres" else ours), name
+
+
+def test_a_fresh_volume_belongs_to_whom_writes_to_it() -> None:
+    # A volume takes over its owner from the first image that has its folder: ours, in `prepare`.
+    prepared = set(mounts("prepare").values())
+    for part in ("nats", "caddy"):
+        writable = {s for s in mounts(part).values() if not s.startswith("./")} & {"nats-data", "caddy-data"}
+        assert writable and writable <= prepared
+        assert PARTS[part]["depends_on"]["prepare"] == {"condition": "service_completed_successfully"}
+    assert "caddy-data:/data:nocopy" in PARTS["caddy"]["volumes"]
+
+
 def test_scratch_space_is_limited() -> None:
     for part in (*SERVICES, "prepare", "provision", "migrate"):
         (scratch,) = PARTS[part]["tmpfs"]

@@ -1,20 +1,22 @@
 """Settings: what an operator may write, and what it leads to."""
 
+import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from deploy.checks import _production
+from deploy.checks import _production, _services
 from deploy.engines import EngineError, Site
 from deploy.engines.host import engine_user
 from deploy.environment import Wiring, inherited, names
 from deploy.settings import OFFSETS, Settings, SettingsError, load_settings, resolve_ports, site_of
+from shared.runtime import open_runtime
+from shared.settings import CommonSettings, Environment, RunsAsRoot, ServiceSettings
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in [name for name in os.environ if name.startswith("CUSTODE_")]:
         monkeypatch.delenv(name)
 
@@ -154,6 +156,43 @@ def test_a_process_inherits_what_is_meant_for_it() -> None:
 def test_unknown_services_have_no_contract() -> None:
     with pytest.raises(KeyError):
         names("payroll")
+
+
+@pytest.mark.parametrize(
+    ("uid", "environment", "outcome"),
+    [
+        (0, "production", "failed"),
+        (0, "development", "warning"),
+        (os.getuid() or 65534, "production", "ok"),
+        (os.getuid() or 65534, "development", "ok"),
+    ],
+)
+def test_doctor_says_under_which_user_the_services_run(
+    monkeypatch: pytest.MonkeyPatch, uid: int, environment: str, outcome: str
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    settings = Settings(environment=Environment(environment), smtp_url=SecretStr("smtp://127.0.0.1"))
+    (check,) = _services(settings)
+    assert check.outcome == outcome
+    assert "containers" in check.found + check.advice
+    if outcome == "failed":
+        with pytest.raises(
+            SettingsError, match=r"do not run as root in production.*ordinary user.*containers"
+        ):
+            settings.check_user()
+    else:
+        settings.check_user()
+
+
+async def test_a_service_refuses_root_in_production_before_it_opens_anything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    common = CommonSettings(environment=Environment.production, keyring_kek_file=tmp_path / "no-kek")
+    told = ServiceSettings(database_url=SecretStr("x"), keyring_url=SecretStr("x"))
+    with pytest.raises(RunsAsRoot, match="ordinary user"):
+        async with open_runtime("registry", common, told, lambda _: (), tmp_path):
+            pytest.fail("it runs as root")
 
 
 def test_engines_never_run_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
