@@ -4,15 +4,18 @@ A request on `identity.sessions.introspect` is `{"token_hash": "<64 hex digits>"
 `{"unknown": true}`, or `{"error": …}`. Revocation reaches everyone within 5 seconds: `identity.bell` rings after each
 of identity's commits, and an answer older than the bell is asked for anew before it is used (events, where a service
 reads them, make it forget at once). With identity or the bus down, a kept answer holds to the session's end.
+Tokens of nobody are remembered apart and briefly, and how many are asked about at once is bounded: whoever makes
+tokens up pushes no session out.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 
 import nats.errors
 import structlog
@@ -23,15 +26,22 @@ from shared.contracts.identity import PasswordChanged, SessionsRevoked
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.web.sessions import Principal, Role, SessionsUnavailable
 
+V = TypeVar("V")
 log = structlog.get_logger()
 INTROSPECT_SUBJECT = "identity.sessions.introspect"
 REFRESH_SECONDS = 60.0
 BELL_SECONDS = 2.0
 """How fresh an answer must be, once identity has committed something since."""
-UNKNOWN_SECONDS = 30.0
+UNKNOWN_SECONDS = 15.0
 ASK_TIMEOUT = 2.0
 _PAUSE_AFTER_FAILURE = 3.0
 _MOST = 50_000
+MOST_UNKNOWN = 2_000
+"""Tokens of nobody that are remembered: made-up ones push no session out."""
+MOST_ASKED = 64
+"""Requests under way at once, for tokens not known here and for known ones apart: guesses delay no session in use."""
+MOST_WAITING = 1_000
+"""How many may wait for their request; for further ones it is `SessionsUnavailable`."""
 
 
 class _Message(BaseModel):
@@ -101,8 +111,14 @@ class Answer(_Message):
 
 @dataclass(slots=True)
 class _Kept:
-    principal: Principal | None
+    principal: Principal
     asked: float
+
+
+@dataclass(slots=True)
+class _Turns:
+    free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_ASKED))
+    waiting: int = 0
 
 
 class BusIntrospector:
@@ -111,7 +127,9 @@ class BusIntrospector:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[Principal | None]] = {}
+        self._strangers, self._known = _Turns(), _Turns()
         self._rang = 0.0
         self._failed = float("-inf")
 
@@ -122,14 +140,12 @@ class BusIntrospector:
     async def introspect(self, token_hash: bytes) -> Principal | None:
         """Raises `SessionsUnavailable` for a token not known here while identity cannot be asked."""
         kept = self._kept.get(token_hash)
-        if kept is not None and kept.principal is not None and _over(kept.principal):
+        if kept is not None and _over(kept.principal):
             del self._kept[token_hash]
             kept = None
         if kept is None:
-            return await self._ask_once(token_hash)
+            return None if self._known_to_be_nobodys(token_hash) else await self._ask_once(token_hash)
         age = time.monotonic() - kept.asked
-        if kept.principal is None:
-            return None if age < UNKNOWN_SECONDS else await self._ask_once(token_hash)
         stale = self._rang > kept.asked and age > BELL_SECONDS
         if stale and not self._pausing():
             return await self._ask_again(token_hash, kept.principal)
@@ -139,9 +155,7 @@ class BusIntrospector:
 
     def forget(self, account_id: str) -> None:
         """Drop what is kept of this account: its sessions were revoked, or changed."""
-        held = [
-            h for h, kept in self._kept.items() if kept.principal and kept.principal.account_id == account_id
-        ]
+        held = [h for h, kept in self._kept.items() if kept.principal.account_id == account_id]
         for token_hash in held:
             del self._kept[token_hash]
 
@@ -180,6 +194,28 @@ class BusIntrospector:
             done.exception()
 
     async def _ask(self, token_hash: bytes) -> Principal | None:
+        async with self._turn(self._known if token_hash in self._kept else self._strangers):
+            return await self._request(token_hash)
+
+    @asynccontextmanager
+    async def _turn(self, turns: "_Turns") -> AsyncIterator[None]:
+        """Not longer waited for than for an answer."""
+        if turns.waiting >= MOST_WAITING:
+            raise SessionsUnavailable
+        turns.waiting += 1
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT):
+                await turns.free.acquire()
+        except TimeoutError:
+            raise SessionsUnavailable from None
+        finally:
+            turns.waiting -= 1
+        try:
+            yield
+        finally:
+            turns.free.release()
+
+    async def _request(self, token_hash: bytes) -> Principal | None:
         asked = time.monotonic()
         question = Question(token_hash=token_hash.hex()).encoded()
         try:
@@ -196,14 +232,25 @@ class BusIntrospector:
             self._failed = time.monotonic()
             log.info("sessions.unavailable", error=type(trouble).__name__)
             raise SessionsUnavailable from None
-        self._keep(token_hash, _Kept(principal, asked))
+        if principal is None:
+            self._kept.pop(token_hash, None)
+            _put(self._unknown, token_hash, asked, MOST_UNKNOWN)
+        else:
+            self._unknown.pop(token_hash, None)
+            _put(self._kept, token_hash, _Kept(principal, asked), _MOST)
         return principal
 
-    def _keep(self, token_hash: bytes, kept: _Kept) -> None:
-        self._kept[token_hash] = kept
-        self._kept.move_to_end(token_hash)
-        while len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
+    def _known_to_be_nobodys(self, token_hash: bytes) -> bool:
+        asked = self._unknown.get(token_hash)
+        return asked is not None and time.monotonic() - asked < UNKNOWN_SECONDS
+
+
+def _put(cache: OrderedDict[bytes, V], key: bytes, value: V, most: int) -> None:
+    """The oldest go when there are too many."""
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > most:
+        cache.popitem(last=False)
 
 
 def _over(principal: Principal) -> bool:

@@ -25,6 +25,7 @@ Role = Literal["guardian", "pupil", "teacher", "secretary", "principal", "admini
 ROLES: frozenset[Role] = frozenset(get_args(Role))
 
 SessionToken = NewType("SessionToken", str)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ def clear_session(response: Response, instance: str) -> None:
 
 
 def session_token(connection: HTTPConnection) -> SessionToken | None:
-    """The token that the request brought, or None."""
+    """The token that the request brought; None also for what was never one of ours, so that nobody is asked."""
     token = connection.cookies.get(session_cookie(web_state(connection).settings.instance))
-    return SessionToken(token) if token and len(token) <= 128 else None
+    return SessionToken(token) if token and _TOKEN.fullmatch(token) else None
 
 
 def safe_next(path: str | None, default: str = "/") -> str:

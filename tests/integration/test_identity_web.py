@@ -202,6 +202,22 @@ async def test_the_password_is_changed_from_the_sign_in_screen(world: World, bro
     assert entered.headers["location"] == "/registro/"
 
 
+@pytest.mark.parametrize("cookie", ["x", "a" * 42, "a" * 44, "a" * 42 + "=", "a" * 42 + "é", "a" * 128])
+async def test_nobody_is_asked_about_what_was_never_a_token(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch, cookie: str
+) -> None:
+    asked: list[bytes] = []
+
+    async def introspect(token_hash: bytes) -> None:
+        asked.append(token_hash)
+
+    monkeypatch.setattr(world.parts.sessions, "introspect", introspect)
+    for brought, times in ((cookie, 0), ("a" * 43, 1)):
+        headers = {"Cookie": f"{SESSION}={brought}".encode()}
+        answer = await browser.client.get("/api/identity/me", headers=headers)  # type: ignore[arg-type]
+        assert answer.status_code == 401 and len(asked) == times
+
+
 @pytest.mark.parametrize("form", [True, False])
 async def test_signing_in_again_ends_the_session_of_this_browser(
     world: World, browser: Browser, form: bool
