@@ -40,7 +40,7 @@ class MigrationChanged(Exception):
 class SchemaTooOld(Exception):
     def __init__(self, component: str, name: str) -> None:
         super().__init__(
-            f"migration {component}/{name} has not run: set the migration URL, or run the migrations"
+            f"migration {component}/{name} has not run: run `python -m deploy.migrate`, or start with `custode up`"
         )
 
 

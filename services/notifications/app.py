@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from services.notifications.channels.email.send import SmtpSender
+from services.notifications.channels.email.server import mail_server
 from services.notifications.epoch_keys import EpochKeys, tend
 from services.notifications.operations import Desk
 from services.notifications.policies import follow_identity, nothing
@@ -21,7 +22,7 @@ from services.notifications.web import build_web
 from shared.database import AdvisoryLock
 from shared.logging import configure_logging
 from shared.runtime import Check, Runtime, open_runtime
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, Environment
 from shared.web.introspection import BusIntrospector
 
 HERE = Path(__file__).parent
@@ -84,7 +85,11 @@ def main() -> None:
     """Settings from the environment alone."""
     common = CommonSettings()
     configure_logging("notifications", common.environment, common.log_format)
-    asyncio.run(run(common, NotificationsSettings()))
+    settings = NotificationsSettings()
+    in_the_clear = mail_server(settings.smtp_url.get_secret_value()).in_the_clear
+    if common.environment is Environment.production and in_the_clear:
+        log.warning("mail.may_go_in_the_clear", remedy="leave out ?starttls=offered, or use smtps://")
+    asyncio.run(run(common, settings))
 
 
 if __name__ == "__main__":

@@ -64,10 +64,8 @@ def ended(pid: int) -> bool:
 
 
 def test_it_starts_in_the_background_and_every_part_is_ready(data: Path) -> None:
-    began = time.monotonic()
     up = custode(data, "up", "--detach")
     assert up.returncode == 0, up.stderr
-    assert time.monotonic() - began < 30
     told = status(data)
     assert told["ready"], told
     assert set(pids(told)) == PARTS
