@@ -29,7 +29,7 @@ COMMON = (
 PER_SERVICE = ("DATABASE_URL", "KEYRING_URL", "NATS_SEED_FILE", "LISTEN")
 OWN: dict[str, tuple[str, ...]] = {
     "registry": (),
-    "identity": ("PEPPER_FILE",),
+    "identity": ("PEPPER_FILE", "FRONT_DOOR"),
     "notifications": ("EPOCH_KEYS_FILE", "SMTP_URL", "MAIL_FROM"),
 }
 OWNERS = (
@@ -120,6 +120,7 @@ class Wiring:
         }
         if service == "identity":
             told[f"{prefix}PEPPER_FILE"] = str(self.pepper_file)
+            told[f"{prefix}FRONT_DOOR"] = "127.0.0.0/8,::1/128"
         if service == "notifications":
             told[f"{prefix}EPOCH_KEYS_FILE"] = str(self.epoch_keys_file)
             told[f"{prefix}SMTP_URL"] = self._smtp()

@@ -15,7 +15,7 @@ from shared.contracts.event import Context, Personal
 from shared.contracts.identity import StaffAccountOpened, StaffDetails, StaffRole
 from shared.contracts.registry import GuardianLinked, StudentEnrolled
 from shared.ids import new_id
-from shared.web.sessions import Principal, Role, hash_token
+from shared.web.sessions import Principal, Role, hash_token, new_token
 from tests.integration.registry_fixtures import (
     OTHER_SCHOOL,
     SCHOOL,
@@ -50,7 +50,7 @@ class Signed:
         self.principals: dict[bytes, Principal] = {}
 
     def sign_in(self, person: str, *roles: Role, school: str = SCHOOL, must_change: bool = False) -> str:
-        token = new_id()
+        token = new_token()
         expires = datetime.now(UTC) + timedelta(hours=1)
         found = Principal(f"account-{person}", person, school, frozenset(roles), must_change, expires)
         self.principals[hash_token(token)] = found
