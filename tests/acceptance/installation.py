@@ -212,6 +212,20 @@ class Installation:
         await visitor.open("/accesso/")
         await visitor.submit("/accesso/", {"codice": key.user_code, "password": key.password})
 
+    async def settled(self) -> None:
+        """Registry and notifications have read all that identity has said."""
+
+        async def level() -> bool:
+            said = await self._position("identity", "custode_store_position")
+            read = 'custode_reader_position{source="identity"}'
+            return all([await self._position(s, read) >= said for s in ("registry", "notifications")])
+
+        await until(level, what="the others' reading of identity")
+
+    async def _position(self, service: str, metric: str) -> float:
+        text = (await self.http.get(f"{self.running.service_url(service)}/metrics")).text
+        return float(next(line for line in text.splitlines() if line.startswith(metric)).split()[-1])
+
     async def letters(self, to: str) -> list[Letter]:
         mailbox = self.running.mailbox_url
         listed = (await self.http.get(f"{mailbox}/api/messages", params={"to": to})).json()["messages"]

@@ -64,6 +64,9 @@ async def test_without_identity_enrolment_goes_on_and_whoever_is_signed_in_stays
         await mother.submit("/accesso/cambio-password", form)
         await mother.open("/registro/")
         await installation.sign_in(secretary, await school.secretary())
+        # What an account does makes the others forget its sessions: they are asked for once more after that.
+        await installation.settled()
+        await mother.open("/registro/")
         await secretary.open("/consegne/")
         await installation.running.stop("identity")
         try:
