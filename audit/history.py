@@ -127,7 +127,9 @@ async def checked(source: Source, service: str) -> AsyncIterator[Entry]:
     async for raw in source.read(service):
         envelope = parse(raw)
         if envelope.get("source") != f"/{service}" or envelope.get("sequence") != str(expected):
-            raise BrokenHistory(f"{service}: position {expected} holds {envelope.get('sequence')}")
+            raise BrokenHistory(
+                f"{service}: entry {expected} is missing or out of place: {envelope.get('sequence')} stands there"
+            )
         yield Entry(service, expected, raw, envelope)
         expected += 1
 

@@ -42,6 +42,9 @@ def what(entry: Entry) -> str:
             if "sealed" in value:
                 said.append(f"{name}: sealed")
             continue
+        if isinstance(value, list):
+            said.append(f"{name.replace('_', ' ')}: {', '.join(short(str(item)) for item in value)}")
+            continue
         if isinstance(value, bool):
             if value:
                 said.append(name.replace("_", " "))
