@@ -38,7 +38,6 @@ class Texts:
     pupil: Mapping[str, str]
     mail: Mapping[str, str]
     letters: tuple[str, ...]
-    digits: tuple[str, ...]
 
     def voice(self, role: Role) -> Mapping[str, str]:
         """The sentences as said to that role: pupils are addressed as young people are."""
@@ -49,12 +48,11 @@ class Texts:
         return self.pupil["keep"] if role == "pupil" else self.adult[f"keep_{role}"]
 
     def spell(self, character: str) -> str:
-        """The word that names an ASCII letter or digit; a capital letter gives a word in capitals.
+        """The word that names an ASCII letter; a capital letter gives a word in capitals.
 
-        Any other character is its own name.
+        Any other character is its own name: a word is always a letter and a figure always a digit, where
+        `quattro` beside `quarto` could be taken for the letter q.
         """
-        if character.isascii() and character.isdigit():
-            return self.digits[int(character)]
         if character.isascii() and character.isalpha():
             word = self.letters[ord(character.lower()) - ord("a")]
             return word.upper() if character.isupper() else word.lower()
@@ -65,8 +63,7 @@ class Texts:
 def texts(language: Language) -> Texts:
     """The texts of `language`; raises `KeyError` when its file lacks a part."""
     raw = tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
-    spelling = raw["spelling"]
-    letters = tuple(spelling["letters"].split()) if "letters" in spelling else texts("en").letters
+    letters = tuple(raw["spelling"]["letters"].split()) if "spelling" in raw else texts("en").letters
     return Texts(
         language=language,
         direction=cast(Literal["ltr", "rtl"], raw["direction"]),
@@ -76,7 +73,6 @@ def texts(language: Language) -> Texts:
         pupil=raw["pupil"],
         mail=raw["mail"],
         letters=letters,
-        digits=tuple(spelling["digits"].split()),
     )
 
 

@@ -32,7 +32,7 @@ _LAYOUT: Final[dict[str, int]] = {
 }
 _CAPTIONS: Final = {
     "forward": "1 · Piega in avanti: il motivo stampato copre le credenziali",
-    "back": "2 · Piega all'indietro: nome e classe restano fuori; chiudi con un punto",
+    "back": "2 · Piega all'indietro: nome e classe restano fuori; chiudi con un punto metallico",
 }
 
 

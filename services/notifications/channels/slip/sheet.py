@@ -148,7 +148,7 @@ def sheet(slip: Slip, school: SchoolHead, today: date) -> tuple[dict[str, Json],
         "user_code": slip.user_code,
         "pin": slip.pin or "",
         "password": [
-            {"text": group, "words": [first.spell(character) for character in group]}
+            {"text": group, "words": [first.spell(character) for character in group.rstrip("-")]}
             for group in groups(slip.password)
         ],
         "columns": [_column(slip, texts(language), site, office, today, clean) for language in languages],
