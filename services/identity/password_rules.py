@@ -54,13 +54,29 @@ def objection(password: str, own_words: Iterable[str] = ()) -> str | None:
         found = COMMON
     elif len(set(plain)) <= 4 or _one_piece_repeated(plain):
         found = REPEATED
-    elif _in_sequence(plain) >= LIKELY_SHARE:
+    elif _share(_in_sequence(plain)) >= LIKELY_SHARE:
         found = SEQUENCE
-    elif _covered(plain, _words(own_words)) >= LIKELY_SHARE:
-        found = PERSONAL
-    elif _covered(plain, _PASSWORD_WORDS) >= LIKELY_SHARE:
-        found = PASSWORD_WORDS
+    else:
+        found = _likely_words(plain, _words(own_words))
     return found
+
+
+def _likely_words(plain: str, own: list[str]) -> str | None:
+    """Likely parts are judged together: `password1234567` is a word and a row, and neither is most of it."""
+    personal, usual = _covered(plain, own), _covered(plain, _PASSWORD_WORDS)
+    # Figures behind a word are no other word.
+    stem = plain.rstrip("0123456789")
+    if _share(personal) >= LIKELY_SHARE:
+        return PERSONAL
+    if max(_share(usual), _share(_covered(stem, _PASSWORD_WORDS))) >= LIKELY_SHARE:
+        return PASSWORD_WORDS
+    parts = zip(personal, usual, _in_sequence(plain, 4), _repeated(plain), strict=True)
+    together = [any(each) for each in parts]
+    # What remains beside them may be long enough to stand for itself.
+    if _share(together) < LIKELY_SHARE or together.count(False) >= LEAST:
+        return None
+    sums = ((sum(usual), PASSWORD_WORDS), (sum(personal), PERSONAL), (1, SEQUENCE))
+    return max(sums, key=lambda one: one[0])[1]
 
 
 def _plain(text: str) -> str:
@@ -85,14 +101,27 @@ def _one_piece_repeated(text: str) -> bool:
     return False
 
 
-def _in_sequence(text: str) -> float:
-    """The share of characters that stand in a run of five or more along a row, either way."""
+def _share(inside: list[bool]) -> float:
+    return sum(inside) / len(inside) if inside else 0.0
+
+
+def _repeated(text: str) -> list[bool]:
+    """Which characters stand in a run of three or more of the same."""
+    inside = [False] * len(text)
+    for start in range(len(text) - 2):
+        if len(set(text[start : start + 3])) == 1:
+            inside[start : start + 3] = [True] * 3
+    return inside
+
+
+def _in_sequence(text: str, least: int = 5) -> list[bool]:
+    """Which characters stand in a run of `least` or more along a row, either way."""
     rows = [*_ROWS, *(row[::-1] for row in _ROWS)]
     inside = [False] * len(text)
-    for start in range(len(text) - 4):
-        if any(text[start : start + 5] in row for row in rows):
-            inside[start : start + 5] = [True] * 5
-    return sum(inside) / len(text)
+    for start in range(len(text) - least + 1):
+        if any(text[start : start + least] in row for row in rows):
+            inside[start : start + least] = [True] * least
+    return inside
 
 
 def _words(own: Iterable[str]) -> list[str]:
@@ -100,12 +129,12 @@ def _words(own: Iterable[str]) -> list[str]:
     return [part for part in parts if len(part) >= 4]
 
 
-def _covered(text: str, words: Iterable[str]) -> float:
-    """The share of `text` that is made of these words."""
+def _covered(text: str, words: Iterable[str]) -> list[bool]:
+    """Which characters of `text` belong to one of these words."""
     covered = [False] * len(text)
     for word in words:
         start = text.find(word)
         while start >= 0:
             covered[start : start + len(word)] = [True] * len(word)
             start = text.find(word, start + 1)
-    return sum(covered) / len(text)
+    return covered

@@ -142,6 +142,12 @@ async def test_a_bulk_issue_does_not_fill_the_queue() -> None:
         ("bcdf2345-bcdf2345", rules.PERSONAL),
         ("LiceoCanzanese2027", rules.PERSONAL),
         ("la mia Password scuola", rules.PASSWORD_WORDS),
+        ("password1234567", rules.PASSWORD_WORDS),
+        ("Password-1234567!", rules.PASSWORD_WORDS),
+        ("password384756102", rules.PASSWORD_WORDS),
+        ("password1234 casa!", rules.PASSWORD_WORDS),
+        ("Ernesto1234-mare-55", rules.PERSONAL),
+        ("qwertyui mare 77777", rules.SEQUENCE),
     ],
 )
 def test_a_likely_guess_is_refused_with_its_reason(password: str, reason: str) -> None:
