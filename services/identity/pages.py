@@ -260,10 +260,13 @@ def _rest(router: APIRouter, front: Front) -> None:
         back: Field = "",
     ) -> Response:
         """The desk's one action: from a page of the desk, and back to it."""
+        target = safe_next(back, "/consegne/")
         if holders or scuola == "si":
-            await issue_by_desk(front.commands, who.school, holders or None, actor=who.account_id)
+            done = await issue_by_desk(front.commands, who.school, holders or None, actor=who.account_id)
             front.wake_issuer()
-        return RedirectResponse(safe_next(back, "/consegne/"), status_code=303)
+            if done.accepted:
+                target += f"{'&' if '?' in target else '?'}emesse={done.accepted}"
+        return RedirectResponse(target, status_code=303)
 
 
 def _missing(**fields: str) -> dict[str, str]:

@@ -23,7 +23,9 @@ STATES: Final[Mapping[State, Label]] = {
         N_("Non emessa"), "warning", N_("Non risulta un accesso dagli anni scorsi: si può emettere.")
     ),
     State.waiting: Label(
-        N_("In attesa"), "neutral", N_("Sarà emessa quando il canale previsto dalla scuola è aperto.")
+        N_("In attesa"),
+        "neutral",
+        N_("Si emette appena la scuola apre le consegne, o appena è attiva la casella dell’alunno."),
     ),
     State.to_print: Label(N_("Da stampare"), "warning", N_("Il tagliando è pronto e va stampato.")),
     State.printed: Label(N_("Stampata"), "progress", N_("Il tagliando è stampato; manca il primo accesso.")),

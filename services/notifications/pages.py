@@ -1,9 +1,10 @@
 """The desk's pages under /consegne: classes, the state of every credential, slips to print (P5, M7, M8)."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import HTMLResponse, Response
@@ -38,6 +39,7 @@ router = APIRouter(prefix="/consegne", include_in_schema=False)
 Who = Annotated[DeskUser, Depends(desk_user)]
 REPRINT_REASONS = tuple(r for r in PrintingReason if r is not PrintingReason.first_printing)
 ISSUE_PATH = "/accesso/emissioni"
+_COUNT = re.compile(r"[0-9]{1,5}")
 _DOWN = N_("In questo momento i tagliandi non si possono stampare")
 _CHANGED = N_("Qualcosa è cambiato nel frattempo")
 
@@ -61,7 +63,7 @@ async def show_classes(request: Request, who: Who, anno: str = "") -> HTMLRespon
 
 @router.get("/classi/{class_id}", name="class")
 async def show_class(
-    request: Request, who: Who, class_id: str, stato: str = "", ruolo: str = ""
+    request: Request, who: Who, class_id: str, stato: str = "", ruolo: str = "", emesse: str = ""
 ) -> HTMLResponse:
     """Every holder of a class with the one state of their credential and the one thing to do next."""
     desk = desk_of(request)
@@ -92,6 +94,7 @@ async def show_class(
         issue_path=ISSUE_PATH,
         remarks=remarks(everyone, school, desk.now.astimezone(ROME).date()),
         left_out=desk.told_once(who.account_id, one.id),
+        begun=int(emesse) if _COUNT.fullmatch(emesse) else 0,
     )
 
 
@@ -104,6 +107,7 @@ async def print_slips(
     motivo: Annotated[PrintingReason | Literal[""], Form()] = "",
     consegna: Annotated[Literal["classe", "sportello"], Form()] = "classe",
     scelta: Annotated[Literal["tutti", "selezione"], Form()] = "tutti",
+    passo: Annotated[Literal["motivo", ""], Form()] = "",
 ) -> Response:
     """The slips as a PDF, streamed and never stored. A reprint asks for its reason first."""
     desk = desk_of(request)
@@ -128,7 +132,7 @@ async def print_slips(
     try:
         printed = await desk.print_slips(order)
     except ReasonNeeded as needed:
-        return _ask_reason(request, school, one, needed, order, asked=motivo != "")
+        return _ask_reason(request, school, one, needed, order, asked=bool(passo or motivo))
     except (NotOfThisClass, NothingPrinted, ClaimsUnavailable, ChangedMeanwhile) as trouble:
         raise _problem(trouble) from None
     desk.tell_once(who.account_id, one.id, printed.left_out)
@@ -199,8 +203,14 @@ def _render(
         school=SchoolFront(name=school.name),
         navigation=[NavItem(gettext("Consegne"), "/consegne/", active=True)],
         labels=labels,
+        trial_site=_trial_site(desk_of(request).site_url),
         **context,
     )
+
+
+def _trial_site(site_url: str) -> str:
+    """The site's address where slips would carry one that no family can open; empty otherwise."""
+    return site_url if urlsplit(site_url).hostname == "localhost" else ""
 
 
 def _ask_reason(

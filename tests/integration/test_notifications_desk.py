@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import pytest
 from pypdf import PdfReader
 
@@ -22,7 +23,7 @@ from shared.contracts.policy import EMAIL, PAPER, Channel, CredentialPolicy, Rol
 from shared.contracts.registry import Relationship, SchoolRegistered
 from shared.sealing import ClaimReason, ClaimRefusal
 from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, YEAR, House, open_house
-from tests.integration.notifications_web import Sessions, browser, front
+from tests.integration.notifications_web import Sessions, browser, cookie, front
 
 NONE = RolePolicy(channel=Channel.none)
 NO_PUPILS = PAPER.model_copy(update={"pupil_under_age": NONE, "pupil_of_age": NONE})
@@ -91,6 +92,12 @@ async def test_a_reprint_asks_for_its_reason(house: House) -> None:
         assert asked.status_code == 422
         assert "Perché si ristampa?" in asked.text
         assert len(await house.events(SlipPrinted)) == 2
+        assert "Indichi perché si ristampa." not in asked.text, "nobody was asked yet"
+        assert 'name="passo" value="motivo"' in asked.text
+        unchosen = await desk.post(path, data={"holders": holders[0], "passo": "motivo"})
+        assert unchosen.status_code == 422
+        assert unchosen.text.count("Indichi perché si ristampa.") == 2, "in the summary and at the field"
+        assert 'id="errori"' in unchosen.text
         wrong = await desk.post(path, data={"holders": holders[0], "motivo": "first_printing"})
         assert wrong.status_code == 422
         assert "Indichi perché si ristampa." in wrong.text
@@ -306,6 +313,38 @@ async def test_the_details_of_a_slip_name_who_printed_it(house: House) -> None:
         signatures = await desk.get(f"/consegne/classi/{class_id}/elenco-firme")
     assert signatures.headers["Content-Type"] == "application/pdf"
     assert "Verdi Luca" in text_of(signatures.content)
+
+
+async def test_the_class_says_that_issuing_has_begun(house: House) -> None:
+    class_id, _ = await paper_class(house, "Verdi")
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        path = f"/consegne/classi/{class_id}"
+        for count, told in (("1", "per 1 persona<"), ("12", "per 12 persone<")):
+            assert f"Emissione avviata {told}" in (await desk.get(f"{path}?emesse={count}")).text
+        for nothing in ("", "0", "-1", "x", "1<b>", "٣", "1234567"):
+            page = await desk.get(path, params={"emesse": nothing})
+            assert page.status_code == 200 and "Emissione avviata" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("site", "warned"),
+    [
+        ("http://localhost:8480", True),
+        ("https://registro.scuola.example", False),
+        ("https://localhost.scuola.example", False),
+    ],
+)
+async def test_the_desk_is_warned_of_an_address_for_trial(house: House, site: str, warned: bool) -> None:
+    class_id, _ = await paper_class(house, "Verdi")
+    sessions = Sessions()
+    app = front(house, sessions, site)
+    headers = {"Cookie": cookie(sessions.open("secretary")), "Accept": "text/html"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=site, headers=headers) as desk:
+        for path in ("/consegne/", f"/consegne/classi/{class_id}"):
+            page = await desk.get(path)
+            assert page.status_code == 200
+            assert (f"sui tagliandi è {site}: vale solo per prova" in page.text) is warned
 
 
 async def test_names_stand_as_on_an_italian_class_list(house: House) -> None:
