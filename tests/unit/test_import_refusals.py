@@ -299,6 +299,14 @@ def _holes(text: str) -> Iterator[str]:
     return (part.split("}")[0] for part in text.split("{")[1:])
 
 
+def test_all_missing_columns_are_named() -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_file("a.csv", b"one,two\n1,2\n")
+    for language in ("it", "en"):
+        text = refusal.value.text(language)
+        assert "…" not in text and "codice_meccanografico" in text and "nome_alunno" in text
+
+
 def test_what_a_file_says_is_shown_on_one_short_printable_line() -> None:
     found = Problems()
     found.error("a.csv", 2, "x\r\ny\u202e" * 40, "class_unknown", id="\x1b[31m" + "z" * 500)

@@ -15,6 +15,8 @@ Language = Literal["it", "en"]
 
 KEPT: Final = 1_000
 _SHOWN: Final = 60
+_OURS: Final = frozenset({"columns"})
+"""What a refusal says of our own columns: known to be harmless, and of use only as a whole."""
 
 
 def shown(value: str) -> str:
@@ -66,7 +68,7 @@ class Refused(Exception):
         self.code: Final = code
         self.file: Final = file
         named = params if file is None else {"file": file, **params}
-        self.params: Final[Mapping[str, str]] = {k: shown(v) for k, v in named.items()}
+        self.params: Final[Mapping[str, str]] = {k: v if k in _OURS else shown(v) for k, v in named.items()}
         super().__init__(sentence(code, "en", self.params))
 
     @property
