@@ -1,7 +1,8 @@
 """Commands that school systems publish on the bus (S3): each is carried out, repeated harmlessly, or quarantined."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 from pydantic import ValidationError
@@ -15,6 +16,29 @@ from shared.messaging.ingress import Incoming, Poison
 from shared.web.errors import field_errors
 
 _SHOWN_FIELDS = 5
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "extra_forbidden": "has a field that is not known here",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} elements",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_type": "is not a text",
+    "tuple_type": "is not a list",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
+    "int_type": "is not a whole number",
+    "int_parsing": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "date_type": "is not a date such as 2026-09-14",
+    "date_parsing": "is not a date such as 2026-09-14",
+    "date_from_datetime_parsing": "is not a date such as 2026-09-14",
+    "date_from_datetime_inexact": "is not a date such as 2026-09-14",
+}
+"""What is wrong, by pydantic's kind of error; the parameters are limits and words of the contract."""
 
 
 class Commands:
@@ -65,7 +89,21 @@ def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest] | Poison:
 
 
 def _reasons(wrong: ValidationError) -> str:
-    """Where and why, never what: pointers of the published names and pydantic's kinds of error."""
-    found = field_errors(wrong.errors(include_input=False, include_url=False))
-    shown = "; ".join(f"{error['pointer']} {error['code']}" for error in found[:_SHOWN_FIELDS])
-    return f"invalid: {shown}"
+    """Where and why, never what: pointers of the published names, and words of our own."""
+    errors = wrong.errors(include_input=False, include_url=False)[:_SHOWN_FIELDS]
+    places = [error["pointer"] for error in field_errors(errors)]
+    told = (
+        _reason(place, error["type"], error.get("ctx") or {})
+        for place, error in zip(places, errors, strict=True)
+    )
+    return "invalid: " + "; ".join(told)
+
+
+def _reason(place: str, kind: str, limits: Mapping[str, object]) -> str:
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        words = "is not an object"
+    elif kind in _WORDS:
+        words = _WORDS[kind].format_map(limits).replace("'", "")
+    else:
+        words = f"is not in the expected form ({kind})"
+    return f"the message {words}" if place in ("", "#", "#/") else f"{place}: {words}"
