@@ -12,7 +12,7 @@ from services.registry.api_keys import Scope
 from services.registry.operations import Registry
 from shared.web.errors import Problem
 from shared.web.i18n import N_
-from shared.web.sessions import require
+from shared.web.sessions import principal_of, require, sign_in_problem
 
 _STAFF = require("secretary", "principal")
 
@@ -43,6 +43,8 @@ async def speaker(request: Request) -> Speaker:
 async def _speaker(request: Request) -> Speaker:
     header = request.headers.get("authorization")
     if header is None:
+        if await principal_of(request) is None:
+            raise _nobody(request)
         principal = await _STAFF(request)
         return Speaker(principal.school, principal.account_id, frozenset(Scope))
     scheme, _, secret = header.partition(" ")
@@ -52,10 +54,22 @@ async def _speaker(request: Request) -> Speaker:
             401,
             "api-key-unknown",
             N_("Chiave non riconosciuta"),
-            N_("La chiave manca, è sbagliata o è stata revocata: la segreteria può farne una nuova."),
+            N_("La chiave è sbagliata o è stata revocata: chi gestisce l’impianto può farne una nuova."),
             headers={"WWW-Authenticate": "Bearer"},
         )
     return Speaker(key.school, key.actor, key.scopes)
+
+
+def _nobody(request: Request) -> Problem:
+    """401 for a program without a key; a browser goes to the sign-in page all the same."""
+    return Problem(
+        401,
+        "api-key-missing",
+        N_("Chiave API mancante"),
+        N_("Serve una chiave API (Authorization: Bearer …)."),
+        headers={"WWW-Authenticate": "Bearer"},
+        page=sign_in_problem(request).page,
+    )
 
 
 class May:

@@ -154,8 +154,23 @@ async def test_refusals(
     assert await registry.store.head() == head
 
 
-async def test_without_any_credentials_it_is_401(site: httpx.AsyncClient) -> None:
-    assert (await site.post("/api/registry/enrolments", json=body())).status_code == 401
+@pytest.mark.parametrize(
+    ("language", "words"), [("it", "Serve una chiave API"), ("en", "An API key is needed")]
+)
+async def test_without_a_key_it_is_said_that_one_is_needed(
+    site: httpx.AsyncClient, language: str, words: str
+) -> None:
+    answer = await site.post("/api/registry/enrolments", json=body(), headers={"Accept-Language": language})
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert words in answer.json()["detail"] and "Authorization: Bearer" in answer.json()["detail"]
+
+
+async def test_of_a_wrong_key_it_is_said_who_makes_another(site: httpx.AsyncClient) -> None:
+    answer = await site.post(
+        "/api/registry/enrolments", json=body(), headers={"Authorization": "Bearer custode_wrong"}
+    )
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "chi gestisce l’impianto può farne una nuova" in answer.json()["detail"]
 
 
 async def test_a_key_used_for_another_enrolment_is_refused(

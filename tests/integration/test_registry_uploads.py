@@ -47,7 +47,7 @@ class Watched:
 @pytest.mark.parametrize(
     ("who", "status", "slug"),
     [
-        ("nobody", 401, "sign-in-required"),
+        ("nobody", 401, "api-key-missing"),
         ("a wrong key", 401, "api-key-unknown"),
         ("a guardian", 403, "role-required"),
     ],
