@@ -31,6 +31,8 @@ _FIGURES = (
     ("new_guardianships", "new guardianships"),
     ("proposals", "maybe known already, for the desk"),
     ("missing", "enrolled and not in the file"),
+    ("kind_assumed", "taken as new, without an enrolment kind"),
+    ("without_email", "guardians without an e-mail address"),
     ("warnings", "warnings"),
     ("errors", "errors"),
 )

@@ -159,6 +159,18 @@ class ClassBook:
         chosen = exact or vague
         return chosen[0].class_id if len(chosen) == 1 else None
 
+    def is_anothers(self, fact: ClassFact, class_id: str) -> bool:
+        """Whether what `fact` has on its door stands on another class of the year, and not on the class it is."""
+        door, classes = (fact.grade, _section(fact.section)), self._classes.get(fact.school_year, {})
+        own = classes.get(class_id)
+        if None in door or (own is not None and own.door == door):
+            return False
+        course = _folded(fact.curriculum)
+        return any(
+            each.door == door and (not course or _folded(each.curriculum) in ("", course))
+            for each in classes.values()
+        )
+
     def remember(self, fact: ClassFact, source: str, class_id: str) -> None:
         self._ids[fact.school_year, source, fact.external_id] = class_id
         door = (fact.grade, _section(fact.section))

@@ -47,8 +47,10 @@ ERRORS: Final[Mapping[str, tuple[str, str]]] = {
 
 WARNINGS: Final[Mapping[str, tuple[str, str]]] = {
     "address_differs": (
-        "L’indirizzo e-mail differisce da quello dell’iscrizione, che resta valido: si corregge allo sportello.",
-        "The e-mail address differs from the one given at enrolment, which stays: correct it at the desk.",
+        "L’indirizzo e-mail differisce da quello dato all’iscrizione e non è stato cambiato: un file non cambia mai "
+        "un indirizzo.",
+        "The address differs from the one given at enrolment and was not changed: an address is never changed by a "
+        "file.",
     ),
     "pupil_differs": (
         "Un altro programma della scuola descrive l’alunno diversamente: restano i dati di chi lo ha iscritto.",
@@ -89,6 +91,25 @@ WARNINGS: Final[Mapping[str, tuple[str, str]]] = {
     "class_ending": (
         "Il file elimina una classe: gli alunni restano iscritti finché non lo dicono le loro righe.",
         "The file removes a class: its pupils stay enrolled until rows of their own say otherwise.",
+    ),
+    "birth_date_changed": (
+        "La data di nascita dell’alunno è cambiata rispetto a quella nota: verificare che sia giusta.",
+        "The pupil's birth date changed from the one that was known: check that it is right.",
+    ),
+    "class_of_another_door": (
+        "Classe e sezione indicate sono di un’altra classe dello stesso anno scolastico: vale il codice della "
+        "classe.",
+        "Grade and section are those of another class of the same school year: the class's id counts.",
+    ),
+    "kind_assumed": (
+        "{count} alunni oltre il primo anno sono senza tipo di iscrizione e vengono trattati come nuovi: "
+        "riceveranno le credenziali.",
+        "{count} pupils beyond the entry grade have no enrolment kind and are treated as new: they will be issued "
+        "credentials.",
+    ),
+    "guardians_without_email": (
+        "{count} genitori sono senza indirizzo e-mail: la scuola invia le credenziali soltanto lì.",
+        "{count} guardians have no e-mail address: the school's policy sends credentials only there.",
     ),
     "missing_from_bulk": (
         "{count} alunni iscritti non compaiono più in questo file, che si dice completo: restano iscritti.",

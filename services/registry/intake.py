@@ -18,6 +18,8 @@ from services.registry.findings import Finding
 from services.registry.imports.facts import EnrolmentFact, Parsed
 from services.registry.locks import SchoolLocks
 from services.registry.planning import Planner
+from services.registry.queries import Queries
+from services.registry.remarks import remarks, taken_as_new
 from services.registry.report import Report
 from services.registry.steps import Planned, Proposal
 from shared.contracts.event import Context
@@ -148,6 +150,8 @@ class _Run:
             self.report.conclude(taken=self.taken, all_or_nothing=False)
         for school in by_school:
             await self._missing(school)
+        for finding in await remarks(Queries(self.intake.store.pool), by_school, self.report.counts):
+            self.report.finding(finding, None, self.parsed.format)
 
     def _by_school(self) -> dict[str, list[EnrolmentFact]]:
         found: dict[str, list[EnrolmentFact]] = {}
@@ -200,6 +204,7 @@ class _Run:
 
     def _account(self, session: Session, fact: EnrolmentFact, planned: Planned) -> None:
         self.report.counts.add(planned)
+        self.report.counts.kind_assumed += taken_as_new(fact, planned)
         session.proposals += planned.proposals
         for finding in planned.findings:
             self.report.finding(finding, fact.at, self.parsed.format)

@@ -18,7 +18,7 @@ from services.registry.guardianships import GuardianPlanner
 from services.registry.imports.facts import ClassFact, EnrolmentFact, SchoolYearFact
 from services.registry.steps import Planned, Proposal, Step, Steps
 from services.registry.translation import pupil_details
-from shared.contracts.registry import EndReason, PersonKind
+from shared.contracts.registry import EndReason, PersonKind, StudentDetailsCorrected, StudentEnrolled
 from shared.eventstore.commands import Workspace
 from shared.ids import new_id
 
@@ -72,6 +72,7 @@ class Planner:
         self._years = years
         self._today = today
         self._steps = Steps(workspace)
+        self._doubted: set[str] = set()
         self._guardians = GuardianPlanner(school, directory, workspace, self._steps)
 
     async def prepare(self, facts: Sequence[EnrolmentFact]) -> None:
@@ -157,6 +158,11 @@ class Planner:
         steps = [*place, Step(STUDENT, case.student, commands, case.new)]
         if not all(self._steps.possible(step, planned, "pupil") for step in steps):
             return
+        if self._book.is_anothers(case.klass, case.class_id) and (
+            strict or case.class_id not in self._doubted
+        ):
+            self._doubted.add(case.class_id)
+            planned.findings.append(Finding("class_of_another_door", "class"))
         related = self._guardians.plan(case.fact, case.student, planned)
         if strict and planned.failed:
             return
@@ -167,6 +173,8 @@ class Planner:
             self._propose_namesakes(case.fact, planned)
         for step in steps:
             self._steps.carry_out(step, planned)
+        if _birth_date_changed(case.state, planned):
+            planned.findings.append(Finding("birth_date_changed", "pupil.birth_date"))
         self._directory.remember(PersonKind.pupil, case.fact.pupil, case.student)
         self._book.remember(case.klass, case.fact.pupil.source, case.class_id)
         planned.student, planned.class_id = case.student, case.class_id
@@ -213,3 +221,11 @@ class Planner:
                     PersonKind.pupil, person, pupil.source, pupil.external_id, "same_name_and_birth_date"
                 )
             )
+
+
+def _birth_date_changed(before: Student, planned: Planned) -> bool:
+    known = None if before.details is None else before.details.birth_date
+    said = [
+        e.details.value for e in planned.events if isinstance(e, StudentDetailsCorrected | StudentEnrolled)
+    ]
+    return known is not None and any(now is not None and now.birth_date != known for now in said)

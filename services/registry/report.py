@@ -27,6 +27,7 @@ _COLUMNS: Mapping[str, str] = {
     "class": "classe",
     "pupil": "codice_alunno",
     "pupil.codice_fiscale": "codice_fiscale_alunno",
+    "pupil.birth_date": "data_nascita_alunno",
     "guardian": "codice_genitore",
     "guardian.email": "email_iscrizione_genitore",
     "guardian.codice_fiscale": "codice_fiscale_genitore",
@@ -47,7 +48,11 @@ class Outcome(StrEnum):
 
 
 class Counts(BaseModel):
-    """`kept`: pupils known in an earlier year, or back in this one. `unchanged`: said before, word for word."""
+    """`kept`: pupils known in an earlier year, or back in this one. `unchanged`: said before, word for word.
+
+    `kind_assumed`: pupils beyond the entry grade taken as new, for want of an enrolment kind. `without_email`:
+    guardians for whom the file gives no address.
+    """
 
     enrolments: int = 0
     new_pupils: int = 0
@@ -61,6 +66,8 @@ class Counts(BaseModel):
     corrected: int = 0
     proposals: int = 0
     missing: int = 0
+    kind_assumed: int = 0
+    without_email: int = 0
     events: int = 0
     warnings: int = 0
     errors: int = 0
