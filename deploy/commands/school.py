@@ -96,17 +96,30 @@ def add(
     ] = "at the school's registration",
     entry_grade: Annotated[int, typer.Option("--entry-grade", min=1, max=13)] = 1,
 ) -> None:
-    """Register a school with its policy. Harmless when repeated."""
+    """Register a school with its policy. Harmless when repeated; a policy that stands is never changed by it."""
+    wanted = PRESETS[preset.value]
 
     async def work(registry: Registry) -> None:
+        known = await registry.queries.school(code.upper())
+        stands = None if known is None else known.policy
+        if stands is not None and stands != wanted:
+            raise Refused(
+                "policy_stands",
+                "the school is registered already, with another policy: nothing was changed; "
+                "to adopt another use `custode school policy`",
+            )
         await registry.register_school(code, name, customer_id, entry_grade=entry_grade)
-        await registry.adopt_policy(code.upper(), PRESETS[preset.value], reason)
+        if stands is None:
+            await registry.adopt_policy(code.upper(), wanted, reason)
 
     try:
         on_registry(work)
     except ValidationError:
         fail("a customer id is 2 to 40 of a-z, 0-9 and hyphens, and starts with none", Exit.usage)
     print_line(code.upper())
+    with told_as("registry"):
+        site = CommonSettings().site_url.rstrip("/")
+    note(f"its families sign in at {site}/s/{customer_id}")
 
 
 def list_(as_json: AsJson = False) -> None:
@@ -210,7 +223,8 @@ def _list_keys(school: str, as_json: bool) -> None:
 
 
 def quarantine(
-    school: Annotated[str | None, typer.Option("--school", help="Of this school only.")] = None,
+    code: Annotated[str | None, typer.Argument(help="Of this school only.")] = None,
+    school: Annotated[str | None, typer.Option("--school", help="The same as CODE.")] = None,
     retry: Annotated[int | None, typer.Option("--retry", help="Try this one again.")] = None,
     settle: Annotated[int | None, typer.Option("--settle", help="Put this one aside for good.")] = None,
     as_json: AsJson = False,
@@ -224,7 +238,8 @@ def quarantine(
             fail(f"there is no {settle} in quarantine")
         note("settled")
         return
-    found = on_registry(lambda registry: registry.quarantined(school.upper() if school else None))
+    only = code or school
+    found = on_registry(lambda registry: registry.quarantined(only.upper() if only else None))
     if as_json:
         print_json(
             [

@@ -201,6 +201,14 @@ async def test_the_command_line_keeps_schools(custode: Callable[..., Any], regis
         "email",
     )
     assert (added.exit_code, added.stdout.strip()) == (0, "FIIS00100B"), added.output
+    assert "http://localhost:8080/s/fiesole" in added.stderr
+    words = ("school", "add", "FIIS00100B", "--name", "IIS Fiesole", "--customer-id", "fiesole", "--preset")
+    head = await registry.store.head()
+    assert (await custode(*words, "email")).exit_code == 0
+    other = await custode(*words, "paper")
+    assert (other.exit_code, other.stdout) == (1, "")
+    assert "custode school policy" in other.stderr
+    assert await registry.store.head() == head
     taken = await custode(
         "school", "add", "FIIS00200B", "--name", "Altro", "--customer-id", "fiesole", "--preset", "paper"
     )
@@ -226,3 +234,17 @@ async def test_the_command_line_keeps_schools(custode: Callable[..., Any], regis
     assert (await custode("school", "year", "FIIS00100B", "2026/27")).exit_code == 0
     assert await registry.queries.years("FIIS00100B") == ["2026/2027"]
     assert (await custode("school", "quarantine", "--retry", "99")).exit_code == 1
+
+
+async def test_quarantine_is_listed_by_school(custode: Callable[..., Any], registry: Registry) -> None:
+    insert = (
+        "insert into events.quarantine (school, message_id, payload, reason) values ($1, $2, $3, 'not JSON')"
+    )
+    for facts in (PAPER_SCHOOL, MAIL_SCHOOL):
+        await registry.runtime.pool.execute(insert, facts["codice"], facts["customer_id"], b"x")
+    code = MAIL_SCHOOL["codice"]
+    for words in ((code.lower(),), ("--school", code)):
+        listed = await custode("school", "quarantine", *words)
+        assert listed.exit_code == 0
+        assert code in listed.stdout and PAPER_SCHOOL["codice"] not in listed.stdout
+    assert len((await custode("school", "quarantine")).stdout.splitlines()) == 2
