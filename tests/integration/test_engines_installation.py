@@ -32,6 +32,22 @@ from deploy.cli import main
 main()
 """
 
+# A school on the command line, and the tables that its service would have made.
+SCHOOL_REGISTERED = """
+import asyncio
+from deploy.attach import told_as
+from services.registry.operations import open_registry
+from services.registry.settings import RegistrySettings
+from shared.settings import CommonSettings
+
+async def register():
+    with told_as("registry", owner=True):
+        async with open_registry(CommonSettings(), RegistrySettings()) as registry:
+            await registry.register_school("MIIS00100A", "Liceo", "liceo")
+
+asyncio.run(register())
+"""
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -190,6 +206,11 @@ def test_up_status_down_and_clean(folder: Path) -> None:
         told = json.loads(status.stdout)
         assert (told["site"], told["state"], told["ready"]) == (site, "running", True)
         assert {part["name"] for part in told["parts"]} == {"postgres", "nats", "caddy"}
+        subprocess.run(
+            [sys.executable, "-c", SCHOOL_REGISTERED], env=environment(folder), timeout=60, check=True
+        )
+        unknown = command(folder, "bus", "admit", "FIIS00100B")
+        assert (unknown.returncode, unknown.stdout) == (1, "") and "not registered" in unknown.stderr
         admitted = json.loads(command(folder, "bus", "admit", "miis00100a", "--json").stdout)
         assert asyncio.run(handed_in(admitted))["stream"] == "INGRESS"
         again = command(folder, "up")
