@@ -47,6 +47,9 @@ def add(
     given_name: Annotated[str, typer.Option("--given-name")],
     family_name: Annotated[str, typer.Option("--family-name")],
     password_stdin: PasswordStdin = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Open another account for a namesake with the same role.")
+    ] = False,
     final: Annotated[
         bool,
         typer.Option(
@@ -58,7 +61,7 @@ def add(
     """Open a staff account and print its user code."""
     password = _asked(password_stdin)
     member = NewStaffMember(school.upper(), tuple(role), given_name, family_name, password, final)
-    code = asyncio.run(_add(member))
+    code = asyncio.run(_add(member, again))
     if as_json:
         print_json({"school": member.school, "user_code": code, "must_change": not final})
     else:
@@ -117,16 +120,35 @@ async def _at_work() -> AsyncIterator[tuple[Runtime, Hasher]]:
             ) as runtime:
                 yield runtime, hasher
         except Refused as refused:
-            fail(refused.text, Exit.failed if refused.reason == "weak_password" else Exit.usage)
+            fail(
+                refused.text,
+                Exit.failed if refused.reason in ("weak_password", "staff_known") else Exit.usage,
+            )
         finally:
             hasher.close()
 
 
-async def _add(member: NewStaffMember) -> str:
+async def _add(member: NewStaffMember, again: bool) -> str:
     async with _at_work() as (runtime, hasher):
         # The service reads of a new school in a moment; an import just before need not be waited for.
         await wait_for_school(runtime.pool, member.school)
+        staff = await Queries(runtime.pool).staff(member.school)
+        if not again and any(_is_namesake(member, known) for known in staff):
+            raise Refused(
+                "staff_known",
+                "there is an account for this name and role at this school (`custode staff list`); "
+                "for a namesake open another with --again",
+            )
         return await add_staff(runtime.commands, hasher, member, actor=ACTOR)
+
+
+def _is_namesake(member: NewStaffMember, known: StaffMember) -> bool:
+    """The same name, however it is written, with one of the roles wanted."""
+    names = [
+        [" ".join((name or "").casefold().split()) for name in (each.given_name, each.family_name)]
+        for each in (member, known)
+    ]
+    return names[0] == names[1] and not {role.value for role in member.roles}.isdisjoint(known.roles)
 
 
 async def _reset(school: str, user_code: str, password: str) -> datetime:

@@ -84,6 +84,9 @@ async def test_staff_are_added_and_listed_on_the_command_line(
         added = await asyncio.to_thread(runner.invoke, custode, words, input="tre gatti verdi sul tetto\n")
         assert added.exit_code == 0, added.output
         code = added.stdout.split()[-1]
+        twice = await asyncio.to_thread(runner.invoke, custode, words, input="tre gatti verdi sul tetto\n")
+        assert (twice.exit_code, twice.stdout) == (1, "") and "--again" in twice.stderr
+        words += ["--again"]
         weak = await asyncio.to_thread(runner.invoke, custode, words, input="passwordpassword\n")
         assert weak.exit_code == 1 and "password" in weak.output and "passwordpassword" not in weak.output
         listed = await asyncio.to_thread(runner.invoke, custode, ["staff", "list", "--school", SCHOOL])
@@ -92,6 +95,8 @@ async def test_staff_are_added_and_listed_on_the_command_line(
         assert [role.value for role in opened.roles] == ["secretary"]
         signed = await world.parts.front.signing_in.sign_in(code, "tre gatti verdi sul tetto")
         assert signed is not None and signed.session.must_change
+        namesake = await asyncio.to_thread(runner.invoke, custode, words, input="tre gatti blu sul tetto\n")
+        assert namesake.exit_code == 0 and namesake.stdout.split()[-1] != code
         words = ["staff", "reset", "--school", SCHOOL, "--user-code", code, "--password-stdin"]
         anew = await asyncio.to_thread(runner.invoke, custode, words, input="quattro cani blu in cantina\n")
         assert anew.exit_code == 0 and "valid until 2" in anew.stdout, anew.output
