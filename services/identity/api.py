@@ -70,8 +70,10 @@ class IssuanceAnswer(BaseModel):
     in_use: int
 
 
-def not_accepted() -> Problem:
-    return Problem(401, "credentials-not-accepted", NOT_ACCEPTED, NOT_ACCEPTED_HINT)
+def not_accepted(wait: int) -> Problem:
+    """`wait`: seconds before the next attempt is looked at; 0 for none."""
+    headers = {"Retry-After": str(wait)} if wait else None
+    return Problem(401, "credentials-not-accepted", NOT_ACCEPTED, NOT_ACCEPTED_HINT, headers=headers)
 
 
 def password_problem(objection: Objection) -> Problem:
@@ -99,7 +101,7 @@ def api_routes(front: Front) -> APIRouter:
             device_cookie=front.device(request),
         )
         if who is None:
-            raise not_accepted()
+            raise not_accepted(await front.seconds_to_wait(request, body.user_code))
         front.signed_in(response, who)
         return SessionAnswer(
             account=who.account,
@@ -133,7 +135,7 @@ def api_routes(front: Front) -> APIRouter:
         if isinstance(changed, Objection):
             raise password_problem(changed)
         if changed is None:
-            raise not_accepted()
+            raise not_accepted(await front.seconds_to_wait(request, code or ""))
         if who is not None:
             front.give_session(response, changed)
 

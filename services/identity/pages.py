@@ -14,7 +14,7 @@ from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, STAFF, Front,
 from shared.contracts.identity import AccountRole
 from shared.contracts.policy import Regeneration
 from shared.web.errors import Problem
-from shared.web.i18n import N_, gettext
+from shared.web.i18n import N_, gettext, ngettext
 from shared.web.sessions import Principal, clear_session, optional_principal, require, safe_next
 
 Anyone = Annotated[Principal | None, Depends(optional_principal)]
@@ -86,10 +86,11 @@ def _signing_in(router: APIRouter, front: Front) -> None:
     async def form(
         request: Request, who: Anyone, next: str | None = None, cambiata: str | None = None
     ) -> Response:
-        if who is not None and not cambiata:
+        changed = cambiata is not None and front.just_changed(request)
+        if who is not None and not changed:
             return RedirectResponse(safe_next(next, "/accesso/inizio"), status_code=303)
         school = await front.school_of(request)
-        return page(request, school, safe_next(next, ""), changed=cambiata is not None)
+        return page(request, school, safe_next(next, ""), changed=changed)
 
     @router.get("/accesso", name="sign_in_bare")
     async def bare() -> Response:
@@ -115,7 +116,7 @@ def _signing_in(router: APIRouter, front: Front) -> None:
                 address=front.address(request),
                 device_cookie=front.device(request),
             )
-            errors = {} if who else _not_accepted()
+            errors = {} if who else _not_accepted(await front.seconds_to_wait(request, codice))
         if who is None:
             school = await front.school_of(request)
             return page(request, school, wanted, errors=errors, code=_told_back(codice))
@@ -181,16 +182,22 @@ def _changing(router: APIRouter, front: Front) -> None:
         if isinstance(changed, Objection):
             return await page(request, who, {"nuova": gettext(changed.reason)}, _told_back(codice))
         if changed is None:
-            wrong = {"attuale": gettext(WRONG_CURRENT)} if who is not None else _not_accepted()
+            wait = await front.seconds_to_wait(request, code)
+            wrong = {"attuale": _with_wait(WRONG_CURRENT, wait)} if who is not None else _not_accepted(wait)
             return await page(request, who, wrong, _told_back(codice))
         if who is None or me is None:
-            return RedirectResponse(f"{SIGN_IN}?cambiata=si", status_code=303)
+            response = RedirectResponse(f"{SIGN_IN}?cambiata=si", status_code=303)
+            front.tell_changed(response)
+            return response
         response = RedirectResponse("/accesso/cambiata", status_code=303)
+        front.tell_changed(response)
         front.give_session(response, changed)
         return response
 
     @router.get("/accesso/cambiata", name="changed")
     async def changed_page(request: Request, who: SignedInHolder) -> Response:
+        if not front.just_changed(request):
+            return RedirectResponse("/accesso/inizio", status_code=303)
         me = await front.queries.me(who)
         return front.pages.render(
             request,
@@ -273,9 +280,17 @@ def _missing(**fields: str) -> dict[str, str]:
     return {name: gettext(MISSING[name]) for name, value in fields.items() if not value.strip()}
 
 
-def _not_accepted() -> dict[str, str]:
-    """Of no field: which of the two is wrong, or whether there is a wait, is told to nobody (M10)."""
-    return {"": f"{gettext(NOT_ACCEPTED)} {gettext(NOT_ACCEPTED_HINT)}"}
+def _not_accepted(wait: int = 0) -> dict[str, str]:
+    """Of no field: which of the two is wrong, or whether the code exists, is told to nobody (M10). `wait`: seconds."""
+    return {"": _with_wait(NOT_ACCEPTED, wait, otherwise=NOT_ACCEPTED_HINT)}
+
+
+def _with_wait(message: str, seconds: int, otherwise: str = "") -> str:
+    wait = ngettext(
+        "Attenda %(num)s secondo prima di riprovare.", "Attenda %(num)s secondi prima di riprovare.", seconds
+    )
+    parts = (gettext(message), wait % {"num": seconds} if seconds else otherwise and gettext(otherwise))
+    return " ".join(part for part in parts if part)
 
 
 def _told_back(code: str) -> str:

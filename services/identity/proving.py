@@ -82,9 +82,28 @@ class Proving:
                 self._door.failed(address)
             yield proved
 
+    async def seconds_to_wait(self, user_code: str, *, device_cookie: str | None = None) -> int:
+        """Until this code is looked at again; 0 when no wait is in force. Codes that nobody has wait alike."""
+        code = canonical_user_code(user_code[:_LONGEST_INPUT])
+        row = await self._pool.fetchrow(SQL("sign_in_lookup"), code, self._devices.read(device_cookie))
+        assert row is not None
+        seconds: int | None = await self._pool.fetchval(
+            SQL("seconds_to_wait"),
+            self._subject(code),
+            row["device"] or "",
+            self._store.clock(),
+            WAIT_FROM,
+            WAIT_SECONDS,
+            UNKNOWN_DEVICES_UP_TO,
+        )
+        return seconds or 0
+
+    def _subject(self, code: str) -> bytes:
+        return hmac.digest(self._subject_key, code.encode(), sha256)
+
     async def _prove(self, code: str, password: str, row: asyncpg.Record, place: Place) -> Proved | None:
         """One count, one hash."""
-        subject = hmac.digest(self._subject_key, code.encode(), sha256)
+        subject = self._subject(code)
         now = self._store.clock()
         bucket = row["device"] or ""
         allowed = await self._pool.fetchval(

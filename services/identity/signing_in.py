@@ -159,6 +159,10 @@ class SigningIn:
             return None
         return session
 
+    async def seconds_to_wait(self, user_code: str, device_cookie: str | None) -> int:
+        """After an answer of None: how long before another attempt is looked at; 0 when one may try at once."""
+        return await self._proving.seconds_to_wait(user_code, device_cookie=device_cookie)
+
     async def user_code_of(self, account: str) -> str | None:
         code: str | None = await self._pool.fetchval(SQL("account_lookup"), account)
         return code

@@ -25,6 +25,7 @@ from shared.web.templating import Pages, SchoolFront
 STAFF: tuple[Role, ...] = ("secretary", "principal", "administrator")
 """Who may issue credentials at the desk."""
 _CUSTOMER_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
+_CHANGED_SECONDS = 60
 _SCHOOL_SECONDS = 400 * 24 * 3600
 
 NOT_ACCEPTED = N_("Il codice utente o la password non corrispondono.")
@@ -79,8 +80,23 @@ class Front:
         name = device_cookie(self.settings.instance)
         response.headers.append("Set-Cookie", cookie_header(name, who.device, COOKIE_SECONDS))
 
+    async def seconds_to_wait(self, request: HTTPConnection, user_code: str) -> int:
+        return await self.signing_in.seconds_to_wait(user_code, self.device(request))
+
+    def tell_changed(self, response: Response) -> None:
+        """The page that says so is shown now, and to nobody who opens its address later."""
+        header = cookie_header(self._changed_cookie, "si", _CHANGED_SECONDS)
+        response.headers.append("Set-Cookie", header)
+
+    def just_changed(self, request: HTTPConnection) -> bool:
+        return self._changed_cookie in request.cookies
+
     def give_session(self, response: Response, session: Opened) -> None:
         set_session(response, self.settings.instance, session.token, session.max_age)
+
+    @property
+    def _changed_cookie(self) -> str:
+        return f"__Host-{self.settings.instance}-changed"
 
     @property
     def _school_cookie(self) -> str:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,9 @@ async def test_from_the_first_sign_in_to_the_new_password(world: World, browser:
     assert "Password cambiata" in told.text and 'href="/registro/"' in told.text
     for page in (entered, form, wrong, differ, done, told):
         assert CHOSEN not in page.text and secret.password not in page.text
+    del browser.cookies["__Host-custode-changed"]
+    later = await browser.get("/accesso/cambiata")
+    assert (later.status_code, later.headers["location"]) == (303, "/accesso/inizio")
     stale = Browser(browser.client, {SESSION: token})
     assert (await stale.json("GET", "/api/identity/me")).status_code == 401
 
@@ -156,15 +160,27 @@ async def test_a_foreign_address_to_go_on_to_is_ignored(world: World, browser: B
 @pytest.mark.requirement("M10", part="one answer for unknown, locked and wrong")
 async def test_unknown_locked_and_wrong_look_the_same(world: World, browser: Browser) -> None:
     _, code, secret = await world.a_guardian(PAPER)
-    told = set()
-    for tried in ("ZZZZ9999", code, code, code, code, code, code):
-        answer = await browser.post("/accesso/", codice=tried, password="non è questa la password")
-        told.add((answer.status_code, answer.text.replace(tried, "")))
-    waiting = await browser.post("/accesso/", codice=code, password=secret.password)
-    told.add((waiting.status_code, waiting.text.replace(code, "")))
-    assert len(told) == 1 and not browser.cookies
+    stopped = datetime.now(UTC)
+    world.store.clock = lambda: stopped + world.ahead
+
+    async def told_of(tried: str, password: str) -> tuple[int, str]:
+        answer = await browser.post("/accesso/", codice=tried, password=password)
+        return answer.status_code, answer.text.replace(tried, "")
+
+    told = {}
+    for tried in ("ZZZZ9999", code):
+        world.ahead = timedelta()
+        told[tried] = [await told_of(tried, "non è questa la password") for _ in range(6)]
+        told[tried].append(await told_of(tried, secret.password))
+        world.ahead = timedelta(seconds=3.5)
+        told[tried].append(await told_of(tried, secret.password))
+    assert told["ZZZZ9999"] == told[code] and not browser.cookies
+    assert {status for status, _ in told[code]} == {422}
+    assert len(set(told[code][:4])) == 1 and "Attenda" not in told[code][0][1]
+    assert all("Attenda 10 secondi prima di riprovare." in text for _, text in told[code][4:7])
+    assert "Attenda 7 secondi prima di riprovare." in told[code][7][1]
     api = {
-        (answer.status_code, answer.json()["type"], answer.json()["detail"])
+        (answer.status_code, answer.json()["type"], answer.json()["detail"], answer.headers["retry-after"])
         for tried in ("ZZZZ9999", code)
         for answer in [
             await browser.json(
@@ -172,7 +188,23 @@ async def test_unknown_locked_and_wrong_look_the_same(world: World, browser: Bro
             )
         ]
     }
-    assert len(api) == 1
+    assert len(api) == 1 and {wait for *_, wait in api} == {"7"}
+    first = await browser.json("POST", "/api/identity/sessions", {"user_code": "ZZZZ8888", "password": "x"})
+    assert first.status_code == 401 and "retry-after" not in first.headers
+
+
+async def test_changing_a_password_tells_of_the_wait_alike(world: World, browser: Browser) -> None:
+    _, code, _ = await world.a_guardian(PAPER)
+    stopped = datetime.now(UTC)
+    world.store.clock = lambda: stopped
+    texts = {}
+    for tried in ("ZZZZ9999", code):
+        for _ in range(5):
+            answer = await browser.post(
+                "/accesso/cambio-password", codice=tried, attuale="no", nuova=CHOSEN, ripeti=CHOSEN
+            )
+        texts[tried] = answer.text.replace(tried, "")
+    assert texts["ZZZZ9999"] == texts[code] and "Attenda 10 secondi" in texts[code]
 
 
 async def test_a_password_in_the_field_of_the_code_is_not_sent_back(world: World, browser: Browser) -> None:
@@ -198,6 +230,8 @@ async def test_the_password_is_changed_from_the_sign_in_screen(world: World, bro
     )
     assert done.headers["location"] == "/accesso/?cambiata=si" and SESSION not in browser.cookies
     assert "Password cambiata" in (await browser.get("/accesso/?cambiata=si")).text
+    del browser.cookies["__Host-custode-changed"]
+    assert "Password cambiata" not in (await browser.get("/accesso/?cambiata=si")).text
     entered = await browser.post("/accesso/", codice=code, password=CHOSEN)
     assert entered.headers["location"] == "/registro/"
 
