@@ -29,10 +29,12 @@ from shared.contracts.notifications import PrintingReason
 from shared.contracts.policy import Channel
 from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
-from shared.eventstore.units import ConcurrencyConflict, Unit
+from shared.eventstore.units import ConcurrencyConflict, Unit, Write
 from shared.messaging.bus import Bus
 from shared.sealing import ClaimReason, InitialSecret
+from shared.sql import Statements
 
+SQL = Statements(__file__)
 _TRIES = 5
 _MOST_UNTOLD = 1000
 
@@ -245,7 +247,9 @@ class Desk:
             workspace.decide(DELIVERY, sheet.delivery, instead)
         reason = order.reason if sheet.holder.standing.step is Step.reprint else None
         workspace.decide(DELIVERY, sheet.delivery, PrintSlip(self.now, reason))
-        return Unit(order.school.code, letter.context(order.actor, order.traceparent), workspace.appends())
+        context = letter.context(order.actor, order.traceparent)
+        printed_from = Write(SQL("put_printed_from"), ((sheet.delivery, order.school_class.id),))
+        return Unit(order.school.code, context, workspace.appends(), (printed_from,))
 
 
 def printable(holders: Collection[Holder]) -> list[Holder]:

@@ -90,7 +90,7 @@ async def show_class(
         to_issue=[h for h in everyone if h.standing.step is Step.issue],
         selectable=any(h.standing.step in (Step.print, Step.reprint) for h in shown),
         to_correct=any(h.standing.step is Step.correct_address for h in shown),
-        printed=any(h.standing.state is State.printed for h in everyone),
+        printed=await queries.printed_here(desk.commands.store.pool, everyone, one.id),
         issue_path=ISSUE_PATH,
         remarks=remarks(everyone, school, desk.now.astimezone(ROME).date()),
         left_out=desk.told_once(who.account_id, one.id),
@@ -141,7 +141,7 @@ async def print_slips(
 
 @router.get("/classi/{class_id}/elenco-firme", name="signatures")
 async def signatures(request: Request, who: Who, class_id: str) -> Response:
-    """The list to be signed at hand-over: everybody of the class with a printed slip. No secret is on it."""
+    """The list to be signed at hand-over: everybody with a slip printed from this class. No secret is on it."""
     desk = desk_of(request)
     school, one = await _school_and_class(desk, who, class_id)
     everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
@@ -152,8 +152,8 @@ async def signatures(request: Request, who: Who, class_id: str) -> Response:
             role="pupil" if h.role == "pupil" else "guardian",
             concerning=tuple(Child(name, one.title) for name in h.may_see),
         )
-        for h in everyone
-        if h.standing.state is State.printed and h.delivery is not None
+        for h in await queries.printed_here(desk.commands.store.pool, everyone, one.id)
+        if h.delivery is not None
     ]
     if not lines:
         raise _problem(NothingPrinted(()))

@@ -130,6 +130,14 @@ async def holders(pool: Pool, class_ids: Collection[str], now: datetime) -> list
     return [_holder(same, now) for same in grouped.values()]
 
 
+async def printed_here(pool: Pool, of: Sequence[Holder], class_id: str) -> list[Holder]:
+    """Those of a class whose printed slip is handed over there: not with the class of a brother or sister."""
+    printed = {h.delivery.delivery: h for h in of if h.standing.state is State.printed and h.delivery}
+    rows = await pool.fetch(SQL("printed_elsewhere"), list(printed), class_id)
+    elsewhere = {row["delivery"] for row in rows}
+    return [holder for slip, holder in printed.items() if slip not in elsewhere]
+
+
 async def delivery(pool: Pool, delivery_id: str, school: str) -> Mapping[str, Any] | None:
     row = await pool.fetchrow(SQL("delivery"), delivery_id, school)
     return None if row is None else dict(row)

@@ -315,6 +315,28 @@ async def test_the_details_of_a_slip_name_who_printed_it(house: House) -> None:
     assert "Verdi Luca" in text_of(signatures.content)
 
 
+async def test_a_parent_signs_where_the_slip_was_printed(house: House) -> None:
+    class_id, holders = await paper_class(house, "Verdi")
+    other = await house.form_class("2B")
+    sister = await house.pupil(other, "Verdi", "Sara")
+    await house.guardian(sister, "Verdi", "Anna", None, guardian=holders[1])
+    sessions = Sessions()
+    here, there = (f"/consegne/classi/{one}" for one in (class_id, other))
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        await desk.post(f"{here}/tagliandi")
+        assert "Verdi Anna" in text_of((await desk.get(f"{here}/elenco-firme")).content)
+        assert (await desk.get(f"{there}/elenco-firme")).status_code == 409
+        assert "Elenco per le firme" in (await desk.get(here)).text
+        page = (await desk.get(there)).text
+        assert "Verdi Anna" in page and "Elenco per le firme" not in page
+        await desk.post(f"{there}/tagliandi", data={"holders": holders[1], "motivo": "lost"})
+        assert "Verdi Anna" in text_of((await desk.get(f"{there}/elenco-firme")).content)
+        rest = text_of((await desk.get(f"{here}/elenco-firme")).content)
+        assert "Verdi Luca" in rest and "Verdi Anna" not in rest
+        await house.store.pool.execute("delete from private.printed_from")
+        assert "Verdi Anna" in text_of((await desk.get(f"{here}/elenco-firme")).content), "not known where"
+
+
 async def test_the_class_says_that_issuing_has_begun(house: House) -> None:
     class_id, _ = await paper_class(house, "Verdi")
     sessions = Sessions()
