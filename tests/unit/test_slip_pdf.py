@@ -108,6 +108,19 @@ def test_each_language_prints_without_a_missing_character(language: Language) ->
     assert "Ricevuta di consegna" in read(result.pdf).pages[0].extract_text()
 
 
+@pytest.mark.parametrize("language", ["ar", "it"])
+def test_the_groups_of_a_password_run_from_the_left_in_every_language(language: Language) -> None:
+    groups = ["qv4q", "4w7w", "mn2d", "6k8m"]
+    slip = a_slip(password="-".join(groups), language=language)
+    found: dict[str, float] = {}
+
+    def seen(text: str, cm: Sequence[float], tm: Sequence[float], font: object, size: float) -> None:
+        found.update({group: tm[4] * cm[0] + cm[4] for group in groups if group in text})
+
+    read(render_slips([slip], school=SCHOOL, today=TODAY).pdf).pages[0].extract_text(visitor_text=seen)
+    assert sorted(found, key=lambda group: found[group]) == groups
+
+
 def test_a_class_of_several_languages_is_an_italian_document_with_marked_parts() -> None:
     slips = [a_slip(1), a_slip(2, language="ar", holder_name="محمد العلوي"), a_slip(3, language="zh")]
     root = cast(Any, read(render_slips(slips, school=SCHOOL, today=TODAY).pdf).trailer["/Root"])
