@@ -102,6 +102,7 @@ async def assert_accessible(page: Page) -> None:
 
     axe cannot run where JavaScript is off: then the same HTML is shown once more with its scripts left out.
     """
+    await page.wait_for_load_state("load")
     wide = await _evaluate(page, "document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"{page.url}: {wide} pixels wider than the screen"
     if _javascript[page]:
