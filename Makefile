@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Each test process starts engines of its own.
+# Each test process starts engines of its own. A test that fails is tried again and named: real processes, a real
+# browser and a busy machine now and then meet at a bad moment.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ demo: setup  ## the main job, told as it goes (ONCE=1: exit when done)
 	$(BIN)/custode demo $(if $(ONCE),--once)
 
 test: setup browser check  ## everything: style, types, walls, tests
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --reruns 2 -r R
 
 check: setup  ## style, types and walls only
 	$(BIN)/ruff check .

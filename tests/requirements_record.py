@@ -25,6 +25,8 @@ class Recorder:
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if str(report.outcome) == "rerun":
+            return
         named: list[list[str | None]] = [v for n, v in report.user_properties if n == _PROPERTY]  # type: ignore[misc]
         for row, part in named:
             assert row is not None
