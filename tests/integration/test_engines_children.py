@@ -17,7 +17,7 @@ from deploy.engines.process import Process, guarded, run, wait_until
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 RUNS_PARTS = """
-    import asyncio, sys
+    import asyncio, signal, sys
     from pathlib import Path
     from deploy.settings import Settings
     from deploy.supervisor import Running
@@ -27,6 +27,8 @@ RUNS_PARTS = """
             print(*(running.pid(name) for name in ("postgres", "nats", "caddy")), flush=True)
             await asyncio.sleep(600)
 
+    # Whoever runs the tests in the background may have told all below to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(main())
 """
 
@@ -77,7 +79,10 @@ def test_engines_end_with_their_supervisor(folder: Path, number: signal.Signals)
         family = descendants(parent.pid)
         assert engines < family  # PostgreSQL has workers
         parent.send_signal(number)
-        parent.wait(20)
+        try:
+            parent.wait(20)
+        finally:
+            parent.kill()
     assert eventually(lambda: all(gone(pid) for pid in family))
 
 
@@ -87,7 +92,10 @@ def test_a_start_that_is_broken_off_leaves_nothing(folder: Path) -> None:
         assert eventually(lambda: len(descendants(parent.pid)) > 0)
         family = descendants(parent.pid)
         parent.send_signal(signal.SIGINT)
-        parent.wait(30)
+        try:
+            parent.wait(30)
+        finally:
+            parent.kill()
     assert eventually(lambda: all(gone(pid) for pid in family))
     pid_file = next(folder.rglob("postmaster.pid"), None)
     assert pid_file is None or gone(int(pid_file.read_text().splitlines()[0]))
