@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Gauge
 
-from shared import migrations
+from shared import faults, migrations
 from shared.database import AdvisoryLock, Pool, open_pool
 from shared.eventstore.commands import Commands
 from shared.eventstore.projection import Project, Projector
@@ -179,6 +179,9 @@ async def open_runtime(
     """
     if relaying:
         refuse_root(common.environment)
+        if common.faults_folder is not None:
+            faults.arm(common.faults_folder, service)
+            log.warning("faults.armed")
     components = [("eventstore", KERNEL / "eventstore" / "migrations"), (service, service_migrations)]
     url = settings.database_url.get_secret_value()
     kek = KeyEncryptionKey.from_file(common.keyring_kek_file)

@@ -3,8 +3,9 @@
 import os
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -46,6 +47,14 @@ class CommonSettings(BaseSettings):
     keyring_kek_file: Path
     keyring_migration_url: SecretStr | None = None
     log_format: LogFormat = LogFormat.auto
+    faults_folder: Path | None = None
+    """Where fault tests ask this process to end itself (`shared.faults`); refused in production."""
+
+    @model_validator(mode="after")
+    def _no_faults_in_production(self) -> Self:
+        if self.faults_folder is not None and self.environment is Environment.production:
+            raise ValueError("CUSTODE_FAULTS_FOLDER is for fault tests: it is refused in production")
+        return self
 
 
 class ServiceSettings(BaseSettings):

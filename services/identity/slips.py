@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import ClaimSlip, ShredSlip
+from shared import faults
 from shared.contracts.event import Context
 from shared.contracts.identity import ShredReason, SlipClaimed
 from shared.decider import Refused
@@ -101,6 +102,7 @@ class Slips:
             answers[credential] = claimed_slip(binding, row["sealed"])
         if units:
             outcomes = await self._store.commit(list(units.values()))
+            faults.reach(faults.Point.slip_claimed)
             for credential, outcome in zip(units, outcomes, strict=True):
                 if isinstance(outcome, Conflict):
                     del answers[credential]

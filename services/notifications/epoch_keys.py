@@ -16,6 +16,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from services.notifications.domain.sealing_key import SEALING_KEY, PublishKey
+from shared import faults
 from shared.contracts.event import INSTANCE, Context
 from shared.database import AdvisoryLock
 from shared.eventstore.commands import Commands
@@ -143,6 +144,7 @@ class EpochKeys:
 async def announce(keys: EpochKeys, commands: Commands, now: datetime) -> EpochKey:
     """Rotate, then publish what was not published yet: the file first, so that nothing is sealed in vain."""
     current = await asyncio.to_thread(keys.rotate, now)
+    faults.reach(faults.Point.epoch_key_written)
     for key in keys.all():
         if key.retires <= now:
             continue

@@ -25,6 +25,7 @@ from services.notifications.domain.states import Step
 from services.notifications.epoch_keys import EpochKeys
 from services.notifications.letters import ROME, Letter, last_day, letters
 from services.notifications.queries import Holder, School, SchoolClass
+from shared import faults
 from shared.contracts.notifications import PrintingReason
 from shared.contracts.policy import Channel
 from shared.decider import Refused
@@ -139,6 +140,7 @@ class Desk:
         ]
         if pdf.pdf is None:
             raise NothingPrinted(left_out)
+        faults.reach(faults.Point.slips_rendered)
         await self._write_down(order, [s for s in sheets if s.delivery in printed])
         return Printed(pdf.pdf, len(printed), tuple(left_out), pdf.warnings)
 

@@ -40,6 +40,7 @@ from services.notifications.epoch_keys import EpochKeys
 from services.notifications.letters import Letter, letters
 from services.notifications.policies import ACTOR
 from services.notifications.post_office import PostOffice
+from shared import faults
 from shared.contracts.event import Context
 from shared.contracts.notifications import DeliveryProblem
 from shared.database import AdvisoryLock
@@ -233,6 +234,7 @@ class Postman:
                 context = one.letter.context(ACTOR).model_copy(update={"causation": recorded.id})
                 attempt = workspace.state(DELIVERY, one.letter.delivery).attempts
                 attempted.append(_Attempted(one.letter, attempt, context, one.secret))
+        faults.reach(faults.Point.mail_attempted)
         return attempted
 
     async def _send_all(self, batch: Sequence[_Attempted]) -> None:
@@ -254,6 +256,7 @@ class Postman:
                 return
             await self._keep_pace()
             outcome = await self._deliver(one)
+        faults.reach(faults.Point.mail_accepted)
         await self._commands.execute(
             DELIVERY, one.letter.delivery, outcome, school=one.letter.school, context=one.context
         )

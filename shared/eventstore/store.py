@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from shared import faults
 from shared.contracts.entry import decode, encode_data, parse, personal_subjects, sealed_keys
 from shared.contracts.event import Event, Recorded, utcnow
 from shared.database import Connection, Pool
@@ -73,6 +74,8 @@ class EventStore:
             outcomes = await self._write(
                 connection, units, encoded, foreign, atomic=atomic or foreign is not None
             )
+            faults.reach(faults.Point.before_commit)
+        faults.reach(faults.Point.after_commit)
         appended = [r for o in outcomes if isinstance(o, Committed) for r in o.events]
         if appended:
             self.position = appended[-1].position

@@ -16,6 +16,7 @@ import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared import faults
 from shared.database import Pool
 from shared.sql import Statements
 
@@ -137,6 +138,7 @@ class Keyring:
         ]
         persons, purposes = [p for p, _ in subjects], [u for _, u in subjects]
         await self._pool.execute(SQL("insert_keys"), ids, persons, purposes, wrapped)
+        faults.reach(faults.Point.key_made)
 
     async def _read_subjects(self, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Key]:
         persons, purposes = [p for p, _ in subjects], [u for _, u in subjects]

@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.client import JetStreamContext
 
+from shared import faults
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict
 from shared.keyring.keyring import KeyEncryptionKey
@@ -115,6 +116,7 @@ class Ingress:
     async def _carry_out(self, messages: Sequence[Msg]) -> None:
         incoming = [_incoming(message) for message in messages]
         await self.quarantine(incoming, await self._handle(incoming))
+        faults.reach(faults.Point.command_carried_out)
         for message in messages:
             await message.ack()
 

@@ -13,6 +13,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from shared import faults
 from shared.contracts.event import Event, Recorded
 from shared.database import AdvisoryLock
 from shared.eventstore.store import EventStore
@@ -186,7 +187,9 @@ class Reader:
             at_hand["correlation"] = correlations.pop()
         with structlog.contextvars.bound_contextvars(**at_hand):
             units = await self._react(events)
+            faults.reach(faults.Point.reaction_prepared)
             await self._store.commit(units, foreign=Foreign(self.source, after, events))
+            faults.reach(faults.Point.reaction_committed)
         self.position = upto
 
 

@@ -10,6 +10,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from shared import faults
 from shared.contracts.entry import parse, subject_of_envelope
 from shared.database import AdvisoryLock
 from shared.eventstore.store import EventStore
@@ -109,10 +110,12 @@ class Relay:
             first = entries[0][0]
             if first != self.acknowledged + 1:
                 raise WrongSequence(f"the store has a gap before position {first}")
+            faults.reach(faults.Point.before_publish)
             if len(messages) == 1:
                 await publish_one(client, *messages[0], first)
             else:
                 await publish_batch(client, new_id(), first, messages)
+            faults.reach(faults.Point.published)
             self.acknowledged = entries[-1][0]
             self._refusals = 0
             await client.publish(f"{self.service}.bell", b"")

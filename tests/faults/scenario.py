@@ -1,0 +1,45 @@
+"""What a fault scenario is, and what it reports."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that did not hold; `text` carries nothing of a person."""
+
+    invariant: str
+    text: str
+
+
+@dataclass
+class Report:
+    """One scenario's outcome. `long`: whether its long form runs. `kills`: processes ended with SIGKILL."""
+
+    name: str
+    long: bool
+    kills: int = 0
+    notes: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def violation(self, invariant: str, text: str) -> None:
+        self.violations.append(Violation(invariant, text))
+
+
+Scenario = Callable[[Report], Awaitable[None]]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(name: str) -> Callable[[Scenario], Scenario]:
+    """Registers an async function as a scenario of `make faults`. Errors: ValueError for a name that is taken."""
+
+    def register(function: Scenario) -> Scenario:
+        if name in SCENARIOS:
+            raise ValueError(f"there are two scenarios {name!r}")
+        SCENARIOS[name] = function
+        return function
+
+    return register
