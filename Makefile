@@ -37,8 +37,8 @@ check: setup  ## style, types and walls only
 browser: setup
 	@$(BIN)/python -m deploy.browser --install
 
-bench: setup  ## what it takes, beside a floor measured in the same run
-	$(BIN)/python -m tests.benchmarks.slips
+bench: setup  ## what it takes, beside floor and peer in the same run (ONLY="commit slips": some of it)
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 lock:  ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \

@@ -1,0 +1,91 @@
+"""`make bench`: one table of figures beside their floors and peers, and build/bench.json.
+
+`python -m tests.benchmarks [--quick] [name ...]`: some of them only; `--quick` takes small amounts and one round.
+Exit code 1 when a bar was not met.
+"""
+
+import argparse
+import asyncio
+import importlib
+import pkgutil
+import sys
+import time
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from deploy.engines import NatsEngine, PostgresEngine, temporary_folder
+from tests import benchmarks
+from tests.benchmarks.figure import BENCHMARKS, ROUNDS, Bench, Figure
+
+_OUT = Path("build/bench.json")
+_NOT_BENCHMARKS = ("__main__", "figure")
+
+
+def main() -> None:
+    for module in pkgutil.iter_modules(benchmarks.__path__):
+        if module.name not in _NOT_BENCHMARKS:
+            importlib.import_module(f"{benchmarks.__name__}.{module.name}")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small amounts, one round: proves nothing")
+    parser.add_argument("name", nargs="*", help=", ".join(BENCHMARKS))
+    given = parser.parse_args()
+    if unknown := set(given.name) - set(BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    figures = _run(given.name or list(BENCHMARKS), quick=given.quick)
+    Console(width=150).print(_table(figures))
+    _OUT.parent.mkdir(exist_ok=True)
+    _OUT.write_bytes(orjson.dumps([f.as_json() for f in figures], option=orjson.OPT_INDENT_2))
+    sys.exit(0 if all(figure.met for figure in figures) else 1)
+
+
+def _run(names: list[str], *, quick: bool) -> list[Figure]:
+    figures: list[Figure] = []
+    with temporary_folder() as folder:
+        postgres, bus = PostgresEngine(folder / "postgres"), NatsEngine(folder / "nats")
+        try:
+            postgres.start()
+            bus.start()
+            asyncio.run(bus.provision())
+            bench = Bench(folder, postgres, bus, 1 if quick else ROUNDS, long=not quick)
+            for name in names:
+                began = time.perf_counter()
+                figures += asyncio.run(_one(name, bench))
+                sys.stderr.write(f"{name}: {time.perf_counter() - began:.0f} s\n")
+        finally:
+            bus.destroy()
+            postgres.destroy()
+    return figures
+
+
+async def _one(name: str, bench: Bench) -> list[Figure]:
+    return await BENCHMARKS[name](bench)
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("what", "work", "ours", "floor", "peer", "ratio", "bar", "met")
+    for figure in figures:
+        ratios = [
+            f"{ratio:.2f} of the {against}"
+            for against in ("floor", "peer")
+            if (ratio := figure.ratio(against)) is not None
+        ]
+        values = [_shown(figure.value_of(measure), figure.unit) for measure in ("value", "floor", "peer")]
+        bars = "\n".join(map(str, figure.bars))
+        table.add_row(
+            figure.name, figure.work, *values, "\n".join(ratios), bars, "yes" if figure.met else "NO"
+        )
+    return table
+
+
+def _shown(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    digits = 0 if value >= 100 else 2 if value >= 1 else 4
+    return f"{value:,.{digits}f} {unit}"
+
+
+if __name__ == "__main__":
+    main()
