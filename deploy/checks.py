@@ -20,6 +20,7 @@ from deploy.engines.process import run
 from deploy.environment import SERVICES
 from deploy.folder import Lock
 from deploy.settings import MAIL_IN_THE_CLEAR, OFFSETS, Settings, resolve_ports
+from shared.messaging.bus import servers
 from shared.settings import Environment
 
 FREE_SPACE = 2 * 1024**3  # bytes
@@ -181,12 +182,12 @@ def _servers(settings: Settings) -> Iterator[Check]:
         for name in (f"{service}_database_url", f"{service}_keyring_url")
         if (value := settings.url(name)) is not None
     }
-    if settings.nats_url is not None:
-        given["CUSTODE_NATS_URL"] = settings.nats_url
     if settings.smtp_url is not None:
         given["CUSTODE_SMTP_URL"] = settings.smtp_url.get_secret_value()
     for name, url in given.items():
         yield _reach(name, url)
+    for url in servers(settings.nats_url or ""):
+        yield _reach("CUSTODE_NATS_URL", url)
     for service in SERVICES:
         if settings.external_database(service) and settings.url(f"{service}_migration_url") is None:
             missing = f"CUSTODE_{service.upper()}_MIGRATION_URL"

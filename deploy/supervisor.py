@@ -221,8 +221,6 @@ class Running:
             await self._start(unit)
             if unit.name == "postgres":
                 await self._begin_migrations()
-            if unit.name == "nats" and self.bus is not None:
-                await self.bus.provision()
         self._watch = asyncio.create_task(self._keep_running())
         await self.wait_ready()
         self._write_run_file("running")
@@ -243,6 +241,9 @@ class Running:
         unit.started_at = began
         self._say(unit.name, "starting")
         await asyncio.get_running_loop().run_in_executor(self._thread, unit.runnable.start)
+        if unit.name == "nats" and self.bus is not None:
+            # At every start: one whose files were lost comes back without streams, and the stores refill them.
+            await self.bus.provision()
         if unit.name in ENGINES:
             self._say(unit.name, f"ready in {time.monotonic() - began:.1f} s")
 

@@ -1,15 +1,19 @@
 """The streams of the bus, made by provisioner users; the services themselves have no right to."""
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nats
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from deploy.engines.errors import EngineError
 from deploy.engines.nats_keys import SeedFolder, school_user
+from shared.messaging.bus import servers
 
 EVENT_STREAMS = ("REGISTRY", "IDENTITY", "NOTIFICATIONS")
 INGRESS = "INGRESS"
@@ -20,12 +24,14 @@ NOBODY = (
 DEDUPE_WINDOW = 100_000_000  # nanoseconds, the least the server takes: we never rely on it
 STREAM_NOT_FOUND = 10059
 WRONG_LAST_SEQUENCE = 10071
+NO_LEADER = (10005, 10006, 10008, 10009)  # too few servers yet, not active, not available, not the leader
+LEADER_SECONDS = 30.0
 RELOADS = 4
 
 Config = dict[str, Any]
 
 
-def event_stream(name: str) -> Config:
+def event_stream(name: str, replicas: int = 1) -> Config:
     """The stream that holds one service's history: nothing in it can be deleted, purged or pushed out."""
     return {
         "name": name,
@@ -40,12 +46,12 @@ def event_stream(name: str) -> Config:
         "deny_purge": True,
         "allow_direct": True,
         "allow_atomic": True,
-        "num_replicas": 1,
+        "num_replicas": replicas,
         "duplicate_window": DEDUPE_WINDOW,
     }
 
 
-def ingress_stream(schools: Sequence[str]) -> Config:
+def ingress_stream(schools: Sequence[str], replicas: int = 1) -> Config:
     """The work queue into which school systems put commands, each school under a subject of its own.
 
     One school can fill its own part only; when it has, its next command is refused at the door.
@@ -61,7 +67,7 @@ def ingress_stream(schools: Sequence[str]) -> Config:
         "max_bytes": 2 * 1024**3,
         "max_msg_size": 65_536,
         "max_age": 0,
-        "num_replicas": 1,
+        "num_replicas": replicas,
         "duplicate_window": DEDUPE_WINDOW,
     }
 
@@ -87,7 +93,7 @@ async def connect(url: str, seeds: SeedFolder, user: str) -> Client:
     """
     try:
         return await nats.connect(
-            url,
+            servers(url),
             nkeys_seed=str(seeds.file(user)),
             inbox_prefix=f"_INBOX_{user}".encode(),
             connect_timeout=5,
@@ -104,10 +110,22 @@ async def _quiet(_: Exception) -> None:
 
 
 async def _ask(client: Client, subject: str, body: Mapping[str, object] | None = None) -> Config:
+    """One request to JetStream, repeated while its cluster has no leader. Errors: EngineError for no answer."""
     payload = b"" if body is None else json.dumps(body).encode()
-    answer = await client.request(f"$JS.API.{subject}", payload, timeout=10)
-    found: Config = json.loads(answer.data)
-    return found
+    deadline = time.monotonic() + LEADER_SECONDS
+    while True:
+        try:
+            answer = await client.request(f"$JS.API.{subject}", payload, timeout=10)
+            found: Config = json.loads(answer.data)
+            trouble = found.get("error", {})
+            if trouble.get("err_code") not in NO_LEADER:
+                return found
+            reason = str(trouble.get("description"))
+        except NatsError as error:
+            reason = type(error).__name__
+        if not client.is_connected or time.monotonic() > deadline:
+            raise EngineError(f"the bus does not answer {subject}: {reason}")
+        await asyncio.sleep(0.25)
 
 
 def _check(answer: Config, what: str) -> None:
@@ -134,17 +152,17 @@ async def _provide_consumer(client: Client) -> None:
     _check(answer, "registry's place in the queue")
 
 
-async def provision(url: str, seeds: SeedFolder) -> None:
+async def provision(url: str, seeds: SeedFolder, replicas: int = 1) -> None:
     """Make what is missing, adapt what differs, leave alone what is right. A wiped stream comes back empty.
 
-    Errors: EngineError.
+    replicas: on how many servers each stream is kept; 3 needs a cluster of three. Errors: EngineError.
     """
     for name in EVENT_STREAMS:
         client = await connect(url, seeds, f"{name.lower()}_admin")
         try:
-            await _provide_stream(client, event_stream(name))
+            await _provide_stream(client, event_stream(name, replicas))
             if name == "REGISTRY":
-                await _provide_stream(client, ingress_stream(seeds.schools()))
+                await _provide_stream(client, ingress_stream(seeds.schools(), replicas))
                 await _provide_consumer(client)
         finally:
             await client.close()

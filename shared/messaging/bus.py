@@ -22,8 +22,15 @@ class BusUnavailable(Exception):
         super().__init__("no connection to the message bus at this moment")
 
 
+def servers(url: str) -> list[str]:
+    """The servers of `CUSTODE_NATS_URL`: one, or the nodes of a cluster, separated by commas."""
+    return [one.strip() for one in url.split(",") if one.strip()]
+
+
 class Bus:
-    """One connection of one service's user. `user` names its inbox: `_INBOX_<user>` (NATS.md)."""
+    """One connection of one service's user, to one of the servers of `url` (see `servers`).
+
+    `user` names its inbox: `_INBOX_<user>` (NATS.md)."""
 
     def __init__(self, url: str, user: str, seed_file: Path | None) -> None:
         self._url = url
@@ -106,7 +113,7 @@ class Bus:
             closed.set()
 
         options: dict[str, Any] = {
-            "servers": [self._url],
+            "servers": servers(self._url),
             "name": f"custode-{self._user}",
             "allow_reconnect": True,
             "max_reconnect_attempts": 1,
