@@ -39,6 +39,7 @@ class WrongSequence(Exception):
 class Message:
     sequence: int
     data: bytes
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Stream:
                 if "Status" in headers:
                     self._end_of_stream(headers["Status"])
                     return Fetched(found, int(headers.get("Nats-Num-Pending", "0")))
-                found.append(Message(int(headers["Nats-Sequence"]), message.data))
+                found.append(Message(int(headers["Nats-Sequence"]), message.data, headers["Nats-Subject"]))
         finally:
             await subscription.unsubscribe()
 

@@ -1,0 +1,1 @@
+select source, position from events.cursors

@@ -1,0 +1,1 @@
+select position as head, clock_timestamp() as taken from events.head
