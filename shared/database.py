@@ -1,6 +1,9 @@
 """PostgreSQL connections, as every service opens them."""
 
 import asyncio
+import time
+from types import TracebackType
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -13,6 +16,71 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 Pool = asyncpg.Pool
 
 
+class DatabaseAway(asyncpg.PostgresConnectionError):
+    """No connection to the server: it is down, or takes none."""
+
+
+DATABASE_TROUBLES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # shut down, cut off, a statement's time is up
+    asyncpg.InsufficientResourcesError,  # disk, memory, connections
+    asyncpg.PostgresSystemError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+)
+"""The server's own troubles, not the statement's: the same may go well a moment later. Where a connection broke
+during a commit, its outcome is not known."""
+
+_TOLD = {
+    asyncpg.DiskFullError: "the database's disk is full",
+    asyncpg.QueryCanceledError: "the database cancels statements (its statement_timeout?)",
+    asyncpg.LockNotAvailableError: "the database waits for a lock that another session holds",
+    asyncpg.ReadOnlySQLTransactionError: "the database is read-only (a standby?)",
+    asyncpg.TooManyConnectionsError: "the database takes no more connections",
+}
+_FORGOTTEN_AFTER = 60.0
+
+
+class Writing:
+    """`async with` around a write: whether the server takes any, for `/readyz`.
+
+    A refusal counts until a write goes well, or for a minute: in a quiet hour nobody would try again.
+    """
+
+    def __init__(self) -> None:
+        self._refused: tuple[float, str] | None = None
+
+    def problem(self) -> str | None:
+        """Why the server refused the last write, in words; None when all is well."""
+        if self._refused is None or time.monotonic() - self._refused[0] > _FORGOTTEN_AFTER:
+            return None
+        return self._refused[1]
+
+    async def __aenter__(self) -> None:
+        """Nothing to do before."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._refused = None
+        elif isinstance(error, DATABASE_TROUBLES):
+            told = next((text for of, text in _TOLD.items() if isinstance(error, of)), None)
+            reason = told or f"the database refuses a write ({type(error).__name__})"
+            self._refused = time.monotonic(), reason
+
+
+async def _connect(*arguments: Any, **options: Any) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except (OSError, TimeoutError) as trouble:
+        raise DatabaseAway(f"no connection ({type(trouble).__name__})") from trouble
+
+
 async def open_pool(url: str, *, name: str, most: int = 12) -> asyncpg.Pool:
     """A pool whose connections carry `name` and give up on a statement after 60 seconds."""
     return await asyncpg.create_pool(
@@ -20,6 +88,7 @@ async def open_pool(url: str, *, name: str, most: int = 12) -> asyncpg.Pool:
         min_size=1,
         max_size=most,
         command_timeout=60,
+        connect=_connect,
         server_settings={"application_name": name, "jit": "off", **_LIMITS, **_KEEPALIVE},
     )
 

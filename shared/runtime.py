@@ -122,7 +122,7 @@ class Runtime:
             await asyncio.wait_for(self.pool.fetchval("select 1"), _SILENCE)
         except Exception as fault:
             return f"the database does not answer ({type(fault).__name__})"
-        return None
+        return self.store.writing.problem()
 
     async def _schema(self) -> str | None:
         try:

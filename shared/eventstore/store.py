@@ -10,7 +10,7 @@ import orjson
 from shared import faults
 from shared.contracts.entry import decode, encode_data, parse, personal_subjects, sealed_keys
 from shared.contracts.event import Event, Recorded, utcnow
-from shared.database import Connection, Pool
+from shared.database import Connection, Pool, Writing
 from shared.eventstore.numbering import Encoded, Numbering
 from shared.eventstore.projection import Projector
 from shared.eventstore.units import (
@@ -51,6 +51,7 @@ class EventStore:
         self.keyring = keyring
         self.clock = clock
         self.position = 0
+        self.writing = Writing()
         self._projector = projector
         self._on_commit: list[Callable[[Sequence[Recorded[Event]]], None]] = []
 
@@ -70,7 +71,7 @@ class EventStore:
             personal_subjects(e for u in units for a in u.appends for e in a.events)
         )
         encoded = [_encode(unit, held) for unit in units]
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with self.writing, self.pool.acquire() as connection, connection.transaction():
             outcomes = await self._write(
                 connection, units, encoded, foreign, atomic=atomic or foreign is not None
             )

@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -17,6 +16,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.client import JetStreamContext
 
 from shared import faults
+from shared.database import DATABASE_TROUBLES
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict
 from shared.keyring.keyring import KeyEncryptionKey
@@ -27,12 +27,7 @@ from shared.tasks import end
 log = structlog.get_logger()
 SQL = Statements(__file__)
 BATCH = 200
-_DATABASE_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
-_PASSING = (NatsError, BusUnavailable, TimeoutError, OSError, ConcurrencyConflict, *_DATABASE_AWAY)
+_PASSING = (NatsError, BusUnavailable, TimeoutError, OSError, ConcurrencyConflict, *DATABASE_TROUBLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +76,7 @@ class Ingress:
                     self.stopped = None
             except asyncio.CancelledError:
                 raise
-            except (NatsError, BusUnavailable, TimeoutError, OSError, *_DATABASE_AWAY) as trouble:
+            except (NatsError, BusUnavailable, TimeoutError, OSError, *DATABASE_TROUBLES) as trouble:
                 self.stopped = type(trouble).__name__
                 await asyncio.sleep(0.5)
             except Exception as fault:

@@ -8,14 +8,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-import asyncpg
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from shared import faults
 from shared.contracts.event import Event, Recorded
-from shared.database import AdvisoryLock
+from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict, CursorMoved, Foreign, Unit
 from shared.messaging.bus import Bus, BusUnavailable
@@ -29,9 +28,7 @@ POLL_SECONDS = 0.25
 _RETRY_STOPPED = 5.0
 BEHIND_SECONDS = 15.0
 _PASSING = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
+    *DATABASE_TROUBLES,
     BusUnavailable,
     NatsError,
     NoLeader,

@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 
 from shared import faults
 from shared.contracts.entry import parse, subject_of_envelope
-from shared.database import AdvisoryLock
+from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.ids import new_id
 from shared.messaging.bus import Bus, BusUnavailable
@@ -34,6 +34,7 @@ POLL_SECONDS = 0.25
 _SHOUT_EVERY = 5.0
 _WRONG_LAST_SEQUENCE = 10071
 _QUIET_REFUSALS = 5
+_PASSING = (BusUnavailable, NatsError, NoLeader, StreamMissing, TimeoutError, OSError, *DATABASE_TROUBLES)
 
 
 class StreamDiffers(Exception):
@@ -81,8 +82,9 @@ class Relay:
                 await asyncio.sleep(_SHOUT_EVERY)
             except PublishRefused as refused:
                 await self._refused(refused)
-            except (BusUnavailable, NatsError, NoLeader, StreamMissing, TimeoutError, OSError) as trouble:
-                self.stopped = str(trouble) or type(trouble).__name__
+            except _PASSING as trouble:
+                server = isinstance(trouble, DATABASE_TROUBLES)
+                self.stopped = type(trouble).__name__ if server else str(trouble) or type(trouble).__name__
                 await asyncio.sleep(POLL_SECONDS)
             except Exception as fault:
                 self.stopped = type(fault).__name__

@@ -135,6 +135,11 @@ def unexpected_problem() -> Problem:
     )
 
 
+def database_problem() -> Problem:
+    """The database is away, full or overloaded: the same request may go well later."""
+    return plain_problem(503, DETAILS[503], {"Retry-After": "5"})
+
+
 def wants_html(connection: HTTPConnection) -> bool:
     """Whether the client is a browser that shows pages (its Accept names text/html)."""
     return "text/html" in connection.headers.get("accept", "")

@@ -7,8 +7,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.database import DATABASE_TROUBLES
 from shared.web.cookies import language_cookie_header
-from shared.web.errors import problem_response, unexpected_problem
+from shared.web.errors import database_problem, problem_response, unexpected_problem
 from shared.web.i18n import choose_language, use_language
 from shared.web.state import web_state
 
@@ -53,11 +54,17 @@ class CatchAllMiddleware:
         try:
             await self.app(scope, receive, watched)
         except Exception as error:
-            log.error("unexpected error", chain=describe(error))
+            away = isinstance(error, (*DATABASE_TROUBLES, TimeoutError))
+            if away:
+                log.warning("database trouble", chain=describe(error))
+            else:
+                log.error("unexpected error", chain=describe(error))
             if started:
                 # Too late for another status; a cut connection tells the client that the answer is not whole.
                 raise ConnectionAbortedError("answer cut short by an unexpected error") from None
-            response = problem_response(HTTPConnection(scope), unexpected_problem())
+            response = problem_response(
+                HTTPConnection(scope), database_problem() if away else unexpected_problem()
+            )
             await response(scope, receive, send)
 
 
