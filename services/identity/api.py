@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from services.identity.operations import issue_by_desk
 from services.identity.signing_in import Objection
 from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, STAFF, Front
+from shared.web.description import SESSION, problems, secured
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_, gettext
 from shared.web.sessions import Principal, clear_session, optional_principal, require
@@ -89,7 +90,7 @@ def password_problem(objection: Objection) -> Problem:
 def api_routes(front: Front) -> APIRouter:
     router = APIRouter(prefix="/api/identity", tags=["identity"])
 
-    @router.post("/sessions", status_code=201)
+    @router.post("/sessions", status_code=201, responses=problems(401, 503))
     async def sign_in(request: Request, response: Response, body: Credentials) -> SessionAnswer:
         """Sign in; the session comes as a cookie. 401 for unknown, wrong and not-yet alike."""
         who = await front.signing_in.sign_in(
@@ -110,13 +111,13 @@ def api_routes(front: Front) -> APIRouter:
             change_advised=who.advised,
         )
 
-    @router.delete("/sessions", status_code=204)
+    @router.delete("/sessions", status_code=204, responses=problems(401, 503), openapi_extra=secured(SESSION))
     async def sign_out(response: Response, who: SignedInHolder) -> None:
         """End this session, everywhere."""
         await front.sessions.end(who)
         clear_session(response, front.settings.instance)
 
-    @router.post("/password", status_code=204)
+    @router.post("/password", status_code=204, responses=problems(401, 503))
     async def change_password(
         request: Request, response: Response, body: PasswordChange, who: Anyone
     ) -> None:
@@ -139,7 +140,7 @@ def api_routes(front: Front) -> APIRouter:
         if who is not None:
             front.give_session(response, changed)
 
-    @router.get("/me")
+    @router.get("/me", responses=problems(401, 503), openapi_extra=secured(SESSION))
     async def me(who: SignedInHolder) -> MeAnswer:
         """Who is signed in."""
         found = await front.queries.me(who)
@@ -153,7 +154,9 @@ def api_routes(front: Front) -> APIRouter:
             family_name=found.family_name if found else None,
         )
 
-    @router.post("/issuance", status_code=202)
+    @router.post(
+        "/issuance", status_code=202, responses=problems(401, 403, 503), openapi_extra=secured(SESSION)
+    )
     async def issue(who: Desk, body: Annotated[IssuanceRequest, Body()]) -> IssuanceAnswer:
         """The desk's one action (P2): issue to those left out. Repeating it issues nothing twice."""
         named = body.accounts or body.holders

@@ -12,8 +12,10 @@ from services.notifications.domain.delivery import Status
 from services.notifications.domain.states import State, Step
 from shared.contracts.notifications import DeliveryProblem, PrintingReason
 from shared.contracts.policy import Channel
+from shared.web.description import SESSION, problems, secured
 
-router = APIRouter(prefix="/api/notifications", tags=["notifications"])
+router = APIRouter(prefix="/api/notifications", tags=["notifications"], responses=problems(401, 403, 503))
+_SIGNED_IN = secured(SESSION)
 
 
 class ClassOut(BaseModel):
@@ -83,7 +85,7 @@ class DeliveryPage(BaseModel):
     next: str | None
 
 
-@router.get("/classes")
+@router.get("/classes", openapi_extra=_SIGNED_IN)
 async def classes(request: Request, who: Who, year: str | None = None) -> list[ClassOut]:
     """The school's classes, of one year or of all."""
     desk = desk_of(request)
@@ -101,7 +103,7 @@ async def classes(request: Request, who: Who, year: str | None = None) -> list[C
     ]
 
 
-@router.get("/classes/{class_id}/holders")
+@router.get("/classes/{class_id}/holders", openapi_extra=_SIGNED_IN)
 async def holders(request: Request, who: Who, class_id: str, state: State | None = None) -> list[HolderOut]:
     """Every holder of a class with the state of the credential, in the order of the class list."""
     desk = desk_of(request)
@@ -125,7 +127,7 @@ async def holders(request: Request, who: Who, class_id: str, state: State | None
     ]
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", openapi_extra=_SIGNED_IN)
 async def deliveries(
     request: Request,
     who: Who,
@@ -150,7 +152,7 @@ async def deliveries(
     )
 
 
-@router.get("/deliveries/{delivery}")
+@router.get("/deliveries/{delivery}", openapi_extra=_SIGNED_IN)
 async def delivery(request: Request, who: Who, delivery: str) -> DeliveryWithSteps:
     """One delivery with everything that was done for it."""
     pool = desk_of(request).commands.store.pool

@@ -26,10 +26,12 @@ from services.registry.uploads import DESCRIBED, Uploads
 from shared.contracts.event import Context
 from shared.eventstore.units import IdempotencyKey
 from shared.ids import new_id
+from shared.web.description import API_KEY, SESSION, problems, secured
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_, current_language
 
 router = APIRouter(prefix="/api/registry", tags=["registry"], route_class=AuthorisedFirst)
+_BY_EITHER = secured(API_KEY, SESSION)
 
 
 class Warned(BaseModel):
@@ -73,7 +75,12 @@ class PupilAnswer(BaseModel):
     kind: str | None
 
 
-@router.post("/enrolments", status_code=201, responses={200: {"model": EnrolmentAnswer}})
+@router.post(
+    "/enrolments",
+    status_code=201,
+    responses={200: {"model": EnrolmentAnswer}, **problems(401, 403, 404, 409, 503)},
+    openapi_extra=_BY_EITHER,
+)
 async def enrol(
     request: Request,
     response: Response,
@@ -103,7 +110,7 @@ async def enrol(
     )
 
 
-@router.post("/imports", openapi_extra=DESCRIBED)
+@router.post("/imports", responses=problems(401, 403, 422, 503), openapi_extra=DESCRIBED | _BY_EITHER)
 async def import_file(
     request: Request,
     who: Importing,
@@ -134,7 +141,7 @@ async def import_file(
     return report
 
 
-@router.get("/schools/{code}/classes")
+@router.get("/schools/{code}/classes", responses=problems(401, 403, 404, 503), openapi_extra=_BY_EITHER)
 async def classes(
     request: Request, who: Reading, code: str, year: Annotated[str | None, Query(max_length=9)] = None
 ) -> ClassesAnswer:
@@ -164,7 +171,11 @@ async def classes(
     )
 
 
-@router.get("/schools/{code}/classes/{class_id}/pupils")
+@router.get(
+    "/schools/{code}/classes/{class_id}/pupils",
+    responses=problems(401, 403, 404, 503),
+    openapi_extra=_BY_EITHER,
+)
 async def pupils(request: Request, who: Reading, code: str, class_id: str) -> list[PupilAnswer]:
     """Who is enrolled in a class today."""
     registry: Registry = registry_of(request)

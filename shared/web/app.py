@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
+from shared.web.description import describe
 from shared.web.errors import install_errors
 from shared.web.guard import CatchAllMiddleware, LanguageMiddleware
 from shared.web.reference import add_reference
@@ -71,6 +72,7 @@ def create_web_app(
     app.mount("/static", ImmutableStatic(directory=STATIC), name="static")
     _add_probes(app, dict(checks or {}), metrics)
     if openapi_url is not None:
+        describe(app, settings)
         add_reference(app, openapi_url)
     return app
 

@@ -1,0 +1,97 @@
+"""The operations that the services describe, asked by schemathesis with what fits the description and what does not."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis.strategies as st
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode, checks
+from schemathesis.config import SchemathesisConfig
+
+EXAMPLES = 20
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+]
+ONLY_UNDER_LOAD = {"408", "503"}
+"""A body that never ends, and more work than there is room for: other tests bring these about."""
+
+_addresses = itertools.count(1)
+
+
+def somewhere() -> str:
+    """Another client's address each time: one address with many failures is slowed, and rightly so."""
+    number = next(_addresses)
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+@dataclass
+class Service:
+    """One running service, its own description of itself, and the statuses that it has answered so far."""
+
+    url: str
+    document: Mapping[str, Any]
+    seen: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
+        self.schema = schemathesis.openapi.from_dict(dict(self.document), config=config)
+
+    @property
+    def operations(self) -> dict[str, Any]:
+        """`POST /api/...` to schemathesis' operation."""
+        found = (result.ok() for result in self.schema.get_all_operations())
+        return {operation.label: operation for operation in found}
+
+    def documented(self, label: str) -> set[str]:
+        method, path = label.split(" ", 1)
+        return set(self.document["paths"][path][method.lower()]["responses"])
+
+    def ask(self, case: Case, headers: Mapping[str, str], **transport: Any) -> int:
+        """Sends it, holds the answer against the description, and takes note of its status."""
+        sent = {"X-Forwarded-For": somewhere(), **headers}
+        response = case.call(self.url, headers=sent, allow_redirects=False, timeout=20, **transport)
+        self.seen.setdefault(case.operation.label, set()).add(str(response.status_code))
+        case.validate_response(response, checks=CHECKS)
+        return response.status_code
+
+    def one(self, label: str, headers: Mapping[str, str], **parts: Any) -> int:
+        """One request of ours: `path_parameters`, `query`, `body`, `media_type`, `headers`."""
+        params = parts.pop("params", None)
+        return self.ask(
+            self.operations[label].Case(**parts), headers, **({"params": params} if params else {})
+        )
+
+    def exercise(self, label: str, headers: Mapping[str, str], known: Mapping[str, Any]) -> None:
+        """Fitting and unfitting requests, of every shape the description allows for; half of them about what exists."""
+        operation = self.operations[label]
+        names = {parameter.name for parameter in operation.path_parameters}
+        parts = {"path_parameters": {name: known[name] for name in names}} if names else {}
+        strategies = [operation.as_strategy(GenerationMode.POSITIVE)]
+        if parts:
+            strategies.append(operation.as_strategy(GenerationMode.POSITIVE, **parts))
+        if names or operation.query or operation.body:
+            strategies.append(operation.as_strategy(GenerationMode.NEGATIVE))
+        if parts and (operation.query or operation.body):
+            strategies.append(operation.as_strategy(GenerationMode.NEGATIVE, **parts))
+
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=st.one_of(strategies))
+        def try_it(case: Case) -> None:
+            self.ask(case, headers)
+
+        try_it()
