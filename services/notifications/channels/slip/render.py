@@ -43,18 +43,22 @@ class Sheet(NamedTuple):
     data: dict[str, Json]
 
 
-def _compile_slips(sheets: Sequence[Sheet], school: SchoolHead, today: date) -> bytes:
-    languages = {str(one.data["lang"]) for one in sheets}
-    data = {
+def batch_of(sheets: Sequence[dict[str, Json]], school: SchoolHead) -> dict[str, object]:
+    """What the template is given for these sheets (see `sheet`)."""
+    languages = {str(one["lang"]) for one in sheets}
+    return {
         "title": f"Credenziali di accesso al registro elettronico · {printable(school.name)[0]}",
         "school": printable(school.name)[0],
         # One family's own sheet is a document in its language; a class in several is the school's, in Italian.
         "lang": languages.pop() if len(languages) == 1 else "it",
         "layout": _LAYOUT,
         "captions": _CAPTIONS,
-        "slips": [one.data for one in sheets],
+        "slips": list(sheets),
     }
-    return compile_pdf("slip.typ", "batch", data, today)
+
+
+def _compile_slips(sheets: Sequence[Sheet], school: SchoolHead, today: date) -> bytes:
+    return compile_pdf("slip.typ", "batch", batch_of([one.data for one in sheets], school), today)
 
 
 def _settable(sheets: Sequence[Sheet], works: Callable[[Sequence[Sheet]], bool]) -> list[Sheet]:
