@@ -7,9 +7,16 @@ import asyncpg
 from nats.errors import Error as NatsError
 
 from deploy.environment import SERVICES, Wiring
+from deploy.inspection.credentials import credentials
+from deploy.inspection.deliveries import deliveries
 from deploy.inspection.finding import Finding, Invariant, Outcome
+from deploy.inspection.history import history
+from deploy.inspection.holders import holders
+from deploy.inspection.ingress import ingress
 from deploy.inspection.numbering import numbering
+from deploy.inspection.projections import projections
 from deploy.inspection.snapshots import Look, look_at
+from deploy.inspection.streams import streams
 from shared.messaging.bus import BusUnavailable
 from shared.messaging.streams import NoLeader, PublishRefused, StreamMissing
 
@@ -28,6 +35,16 @@ _NOT_THERE = (
 )
 CHECKS: Mapping[str, tuple[Check, tuple[Invariant, ...]]] = {
     "numbers": (numbering, (Invariant.positions, Invariant.school_positions, Invariant.stream_versions)),
+    "histories": (history, (Invariant.entries, Invariant.seen, Invariant.causes, Invariant.keys)),
+    "streams": (streams, (Invariant.streams, Invariant.cursors)),
+    "credentials": (
+        credentials,
+        (Invariant.credentials, Invariant.passwords, Invariant.slips, Invariant.requests),
+    ),
+    "holders": (holders, (Invariant.holders,)),
+    "deliveries": (deliveries, (Invariant.deliveries,)),
+    "ingress": (ingress, (Invariant.ingress,)),
+    "projections": (projections, (Invariant.projections,)),
 }
 """What is looked at, in order, and which invariants each look is for."""
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import asyncpg
 from nats.aio.client import Client
 
-from deploy.environment import SERVICES, Wiring
+from deploy.environment import Wiring
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.sql import Statements
 
@@ -63,7 +63,14 @@ class Look:
 
     async def live(self, service: str) -> asyncpg.Connection:
         """The database as it goes on, for what is append-only. Errors: OSError, asyncpg's."""
-        connection = await _connect(self.wiring, service)
+        return await self._open(self.wiring.urls(service).runtime)
+
+    async def keyring(self, service: str) -> asyncpg.Connection:
+        """The keyring as it goes on: a key is there before the entry that names it. Errors: as `live`."""
+        return await self._open(self.wiring.urls(service).keyring)
+
+    async def _open(self, url: str) -> asyncpg.Connection:
+        connection = await _connect(url)
         self.stack.push_async_callback(connection.close)
         return connection
 
@@ -85,8 +92,7 @@ async def look_at(wiring: Wiring) -> AsyncIterator[Look]:
 
 
 async def _snapshot(wiring: Wiring, service: str, stack: AsyncExitStack) -> Snapshot:
-    assert service in SERVICES
-    connection = await _connect(wiring, service)
+    connection = await _connect(wiring.urls(service).runtime)
     stack.push_async_callback(connection.close)
     transaction = connection.transaction(isolation="repeatable_read", readonly=True)
     await transaction.start()
@@ -96,7 +102,6 @@ async def _snapshot(wiring: Wiring, service: str, stack: AsyncExitStack) -> Snap
     return Snapshot(service, connection, int(row["head"]), cursors, row["taken"])
 
 
-async def _connect(wiring: Wiring, service: str) -> asyncpg.Connection:
+async def _connect(url: str) -> asyncpg.Connection:
     settings = {"application_name": "custode-doctor", "jit": "off"}
-    url = wiring.urls(service).runtime
     return await asyncpg.connect(url, timeout=_SECONDS, server_settings=settings)

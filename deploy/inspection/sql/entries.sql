@@ -1,0 +1,1 @@
+select position, school, school_position, stream, stream_version, entry from events.entries order by position

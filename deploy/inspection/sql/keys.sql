@@ -1,0 +1,1 @@
+select key_id::text as key, person, purpose from keyring.person_keys where key_id = any ($1::uuid[])
