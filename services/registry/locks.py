@@ -36,8 +36,18 @@ class SchoolLocks:
                     await _acquire(connection, f"intake:{school}")
                 yield
             finally:
-                if not connection.is_closed():
-                    await connection.execute("select pg_advisory_unlock_all()")
+                await _release(connection)
+
+
+async def _release(connection: Connection) -> None:
+    """A connection that could not be freed of its locks is not given to anybody else."""
+    if connection.is_closed():
+        return
+    try:
+        await connection.execute("select pg_advisory_unlock_all()")
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def _acquire(connection: Connection, name: str) -> None:
