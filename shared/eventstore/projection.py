@@ -58,15 +58,42 @@ class Projector:
     _statements: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     async def apply(self, connection: Connection, events: Sequence[Recorded[Event]]) -> None:
+        for table, runs in (await self._runs(connection, events)).items():
+            for run in runs:
+                shape, columns = _ready(run)
+                await connection.execute(self._text(table, shape), *columns)
+
+    async def together(
+        self, connection: Connection, events: Sequence[Recorded[Event]], first: int
+    ) -> tuple[list[str], list[list[Any]]] | None:
+        """The same as data-modifying subqueries of one statement, and their parameters from `$first` on.
+
+        They run beside each other, after the subquery `beforehand` and with its one row. None when the order of
+        their rows matters: a row that is not named by its key, beside others of its table.
+        """
+        subqueries: list[str] = []
+        parameters: list[list[Any]] = []
+        ready: list[tuple[str, _Shape, list[list[Any]]]] = []
+        for table, runs in (await self._runs(connection, events)).items():
+            if len(runs) > 1 and not all(_by_key(run, self._columns[table].key) for run in runs):
+                return None
+            ready += ((table, *_ready(run)) for run in runs)
+        for table, shape, columns in sorted(ready, key=lambda one: (one[0], one[1][0].__name__, *one[1][1:])):
+            subqueries.append(self._text(table, shape, first + len(parameters), "beforehand, "))
+            parameters += columns
+        return subqueries, parameters
+
+    async def _runs(
+        self, connection: Connection, events: Sequence[Recorded[Event]]
+    ) -> dict[str, list[list[Row]]]:
         by_table: dict[str, list[Row]] = {}
         for recorded in events:
             for row in self.project(recorded):
                 by_table.setdefault(row.table, []).append(row)
-        for table, rows in by_table.items():
+        for table in by_table:
             if table not in self._columns:
                 self._columns[table] = await self._describe(connection, table)
-            for run in _fold(rows, self._columns[table].key):
-                await self._write(connection, table, run)
+        return {table: list(_fold(rows, self._columns[table].key)) for table, rows in by_table.items()}
 
     async def _describe(self, connection: Connection, table: str) -> _Columns:
         rows = await connection.fetch(SQL("columns"), f"{self.schema}.{table}")
@@ -74,58 +101,60 @@ class Projector:
             {row["name"]: row["type"] for row in rows}, tuple(row["name"] for row in rows if row["in_key"])
         )
 
-    async def _write(self, connection: Connection, table: str, run: Sequence[Row]) -> None:
-        first = run[0]
-        names: tuple[str, ...]
-        where: tuple[str, ...]
-        records: list[Mapping[str, Any]]
-        match first:
-            case Put(_, row):
-                names, where = tuple(row), ()
-                records = [r.row for r in run if isinstance(r, Put)]
-            case Change(_, of, to):
-                names, where = tuple(to), tuple(of)
-                records = [
-                    {**{f"where_{n}": v for n, v in r.where.items()}, **r.to}
-                    for r in run
-                    if isinstance(r, Change)
-                ]
-            case Remove(_, of):
-                names, where = (), tuple(of)
-                records = [
-                    {f"where_{n}": v for n, v in r.where.items()} for r in run if isinstance(r, Remove)
-                ]
-        shape = (type(first), table, names, where)
-        statement = self._statements.get(shape)
-        if statement is None:
-            statement = self._statements[shape] = self._statement(first, table, names, where)
-        fields = [f"where_{n}" for n in where] + list(names)
-        columns = [[record[name] for record in records] for name in fields]
-        await connection.execute(statement, *columns)
+    def _text(self, table: str, shape: "_Shape", first: int = 1, beforehand: str = "") -> str:
+        key = (table, shape, first, beforehand)
+        text = self._statements.get(key)
+        if text is None:
+            text = self._statements[key] = self._statement(table, shape, first, beforehand)
+        return text
 
-    def _statement(self, kind: Row, table: str, names: Sequence[str], where: Sequence[str]) -> str:
+    def _statement(self, table: str, shape: "_Shape", first: int, beforehand: str) -> str:
+        kind, where, names = shape
         columns = self._columns[table]
         target = f"{self.schema}.{table}"
-        typed = [*where, *names]
-        arrays = ", ".join(f"${i}::{columns.types[name]}[]" for i, name in enumerate(typed, 1))
+        arrays = ", ".join(f"${i}::{columns.types[name]}[]" for i, name in enumerate((*where, *names), first))
         fields = ", ".join([f"where_{n}" for n in where] + list(names))
-        match kind:
-            case Put():
-                rest = [n for n in columns.types if n not in columns.key]
-                change = ", ".join(f"{n} = excluded.{n}" for n in rest)
-                action = f"update set {change}" if rest else "nothing"
-                listed = ", ".join(names)
-                return (
-                    f"insert into {target} ({listed}) select * from unnest({arrays}) "  # noqa: S608
-                    f"on conflict ({', '.join(columns.key)}) do {action}"
-                )
-            case Change():
-                change = ", ".join(f"{n} = v.{n}" for n in names)
-                test = " and ".join(f"t.{n} = v.where_{n}" for n in where)
-                return f"update {target} t set {change} from unnest({arrays}) as v ({fields}) where {test}"  # noqa: S608
-            case Remove():
-                test = " and ".join(f"t.{n} = v.where_{n}" for n in where)
-                return f"delete from {target} t using unnest({arrays}) as v ({fields}) where {test}"  # noqa: S608
+        source = f"{beforehand}unnest({arrays}) as v ({fields})"
+        test = " and ".join(f"t.{n} = v.where_{n}" for n in where)
+        if kind is Put:
+            rest = [n for n in columns.types if n not in columns.key]
+            change = ", ".join(f"{n} = excluded.{n}" for n in rest)
+            action = f"update set {change}" if rest else "nothing"
+            listed = ", ".join(names)
+            return (
+                f"insert into {target} ({listed}) select v.* from {source} "  # noqa: S608
+                f"on conflict ({', '.join(columns.key)}) do {action}"
+            )
+        if kind is Change:
+            change = ", ".join(f"{n} = v.{n}" for n in names)
+            return f"update {target} t set {change} from {source} where {test}"  # noqa: S608
+        return f"delete from {target} t using {source} where {test}"  # noqa: S608
+
+
+_Shape = tuple[type[Row], tuple[str, ...], tuple[str, ...]]
+"""What one statement writes: its kind, the columns that name rows, the columns that they get."""
+
+
+def _ready(run: Sequence[Row]) -> tuple[_Shape, list[list[Any]]]:
+    """A run's shape, and its values column by column."""
+    match run[0]:
+        case Put(_, row):
+            names = tuple(row)
+            return (Put, (), names), [[r.row[n] for r in run if isinstance(r, Put)] for n in names]
+        case Change(_, where, to):
+            changes = [r for r in run if isinstance(r, Change)]
+            columns = [[r.where[n] for r in changes] for n in where] + [
+                [r.to[n] for r in changes] for n in to
+            ]
+            return (Change, tuple(where), tuple(to)), columns
+        case Remove(_, where):
+            return (Remove, tuple(where), ()), [
+                [r.where[n] for r in run if isinstance(r, Remove)] for n in where
+            ]
+
+
+def _by_key(run: Sequence[Row], key: tuple[str, ...]) -> bool:
+    return all(isinstance(row, Put) or set(row.where) == set(key) for row in run)
 
 
 def _fold(rows: Sequence[Row], key: tuple[str, ...]) -> Iterable[list[Row]]:
