@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     instance: its name, in cookies and logs; two on one host want two names.
     base_port: the site's port; the others follow it. 0 takes free ones. Each can be set by itself.
     site_address: the host name that people use, with TLS; without it plain http on localhost.
+    longest_pause: seconds at most before a part that ended by itself is started again.
     *_database_url, *_migration_url, *_keyring_url, nats_url, smtp_url: a real server in place of ours.
     """
 
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     instance: str = Field(default="custode", pattern=r"^[a-z0-9-]{1,32}$")
     engine_user: str | None = None
     engine_folder: Path | None = None
+    longest_pause: float = Field(default=30.0, gt=0)
 
     base_port: int = Field(default=8480, ge=0, le=65500)
     site_address: str | None = Field(default=None, pattern=HOST_NAME)

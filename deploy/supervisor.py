@@ -20,7 +20,6 @@ from deploy.units import Readiness, Unit, readiness, set_long_logs_aside
 WATCH_SECONDS = 0.25
 READY_SECONDS = 90.0
 MIGRATION_SECONDS = 600.0
-LONGEST_PAUSE = 30.0
 HEALTHY_SECONDS = 10.0  # who lived that long did not fail at its start
 ENGINES = ("postgres", "nats", "caddy")
 
@@ -278,7 +277,7 @@ class Running:
             return
         if unit.next_try <= unit.started_at:  # it has just ended: pause before the next try
             unit.failures = unit.failures + 1 if now - unit.started_at < HEALTHY_SECONDS else 1
-            pause = min(LONGEST_PAUSE, 0.25 * 2 ** (unit.failures - 1))
+            pause = min(self.settings.longest_pause, 0.25 * 2 ** (unit.failures - 1))
             unit.next_try = now + pause
             self._say(unit.name, f"ended by itself; again in {pause:.1f} s (log: {unit.log})")
         if now < unit.next_try:

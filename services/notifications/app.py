@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def make_postman(
         message_id_domain=settings.message_id_domain,
         pace=settings.pace,
         concurrency=settings.connections,
+        first_retry=timedelta(seconds=settings.first_retry_seconds),
     )
     lock = _lock(runtime, "postman")
     return Postman(runtime.commands, runtime.bus, keys, sender, lock, office, runtime.store.clock)

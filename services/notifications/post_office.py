@@ -1,8 +1,9 @@
 """From a letter and its secret to the mail that carries it: what is the same for every mail of the installation."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.notifications.channels.email.backoff import SCHEDULE
 from services.notifications.channels.email.compose import CredentialMail
 from services.notifications.channels.languages import Role, known_language
 from services.notifications.channels.people import Child, SchoolHead
@@ -14,13 +15,15 @@ _ROLES: dict[str, Role] = {"guardian": "guardian", "pupil": "pupil", "staff": "s
 
 @dataclass(frozen=True, slots=True)
 class PostOffice:
-    """`sender` is a plain address; `pace`: messages a minute at most; `concurrency`: messages at once."""
+    """`sender` is a plain address; `pace`: messages a minute at most; `concurrency`: messages at once;
+    `first_retry`: how long after the first try that was deferred, see `backoff`."""
 
     site_url: str
     sender: str
     message_id_domain: str
     pace: int = 1200
     concurrency: int = 8
+    first_retry: timedelta = SCHEDULE[0]
 
     def mail(self, letter: Letter, secret: InitialSecret, now: datetime) -> CredentialMail:
         """The mail of one delivery; its id makes the Message-ID, so that a repeat is known as one."""

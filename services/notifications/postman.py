@@ -283,7 +283,7 @@ class Postman:
             case Refused(code=code, problem=problem):
                 return RecordFailed(attempt, code, problem)
             case Deferred(code=code, problem=problem) | NotReached(code=code, problem=problem):
-                wait = backoff(attempt)
+                wait = backoff(attempt, self._office.first_retry)
                 if wait is None:
                     return RecordFailed(attempt, code, DeliveryProblem.gave_up)
                 return RecordDeferred(attempt, code, problem, self._clock() + wait)

@@ -15,7 +15,8 @@ class NotificationsSettings(ServiceSettings):
     """epoch_keys_file: private halves of the sealing keys, mode 0600, in a folder that no backup holds.
     smtp_url: `smtp[s]://[user:password@]host[:port][?starttls=required|offered]`.
     mail_from: the installation's mailbox, `Custode <custode@scuola.it>`; bounces come back to it.
-    pace: messages a minute at most, as the mail provider allows. connections: to the mail server at once.
+    pace: messages a minute at most, as the mail provider allows. connections: to the mail server at once. first_retry_seconds: until a mail
+    that was put off is tried again; later waits are longer in proportion.
     """
 
     model_config = SettingsConfigDict(env_prefix="CUSTODE_NOTIFICATIONS_", extra="ignore")
@@ -24,6 +25,7 @@ class NotificationsSettings(ServiceSettings):
     mail_from: str = "Custode <custode@localhost>"
     pace: int = Field(default=1200, ge=1, le=60_000)
     connections: int = Field(default=4, ge=1, le=20)
+    first_retry_seconds: float = Field(default=60.0, gt=0, le=3600)
 
     @field_validator("smtp_url")
     @classmethod

@@ -69,6 +69,13 @@ def test_waits_grow_and_end_after_days() -> None:
         backoff(0)
 
 
+def test_a_shorter_first_wait_shortens_the_others_and_leaves_their_number() -> None:
+    second = timedelta(seconds=1)
+    assert [backoff(n, second) for n in (1, 2, 3)] == [second, 5 * second, 30 * second]
+    attempts = range(1, 30)
+    assert [backoff(n, second) is None for n in attempts] == [backoff(n) is None for n in attempts]
+
+
 @pytest.mark.parametrize(
     ("url", "host", "port", "tls", "user"),
     [

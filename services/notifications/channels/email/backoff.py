@@ -14,9 +14,10 @@ SCHEDULE: Final = (
 GIVE_UP_AFTER: Final = timedelta(days=5)
 
 
-def backoff(attempt: int) -> timedelta | None:
+def backoff(attempt: int, first: timedelta = SCHEDULE[0]) -> timedelta | None:
     """How long to wait after the `attempt`-th try (from 1) was deferred; ``None``: give up.
 
+    `first`: the wait after the first try; all others grow or shrink with it, their number stays.
     Past the schedule every wait is its last one, until the waits together exceed `GIVE_UP_AFTER`. Raises
     `ValueError` below 1.
     """
@@ -24,7 +25,7 @@ def backoff(attempt: int) -> timedelta | None:
         raise ValueError("attempts count from 1")
     waited = sum((_wait(earlier) for earlier in range(1, attempt)), timedelta())
     wait = _wait(attempt)
-    return wait if waited + wait <= GIVE_UP_AFTER else None
+    return wait * (first / SCHEDULE[0]) if waited + wait <= GIVE_UP_AFTER else None
 
 
 def _wait(attempt: int) -> timedelta:
