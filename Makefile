@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check browser bench lock vendor clean
+.PHONY: help setup demo test check browser bench faults lock vendor clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ browser: setup
 
 bench: setup  ## what it takes, beside floor and peer in the same run (ONLY="commit slips": some of it)
 	$(BIN)/python -m tests.benchmarks $(ONLY)
+
+faults: setup  ## real installations broken on purpose; 25 minutes, build/faults.json (ONLY="random-kills": some)
+	$(BIN)/python -m tests.faults $(ONLY)
 
 lock:  ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \

@@ -1,7 +1,7 @@
 """What a fault scenario is, and what it reports."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +14,14 @@ class Violation:
 
 @dataclass
 class Report:
-    """One scenario's outcome. `long`: whether its long form runs. `kills`: processes ended with SIGKILL."""
+    """One scenario's outcome. `long`: whether its long form runs. `kills`: processes ended with SIGKILL. `seed`: of
+    its random moments."""
 
     name: str
     long: bool
     kills: int = 0
+    seed: int = 0
+    seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
 
@@ -27,6 +30,9 @@ class Report:
 
     def violation(self, invariant: str, text: str) -> None:
         self.violations.append(Violation(invariant, text))
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
 
 
 Scenario = Callable[[Report], Awaitable[None]]
