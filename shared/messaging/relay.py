@@ -5,6 +5,8 @@ wiped or rolled back is healed by the same loop, and one that is ahead or differ
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 
 import structlog
 from nats.aio.client import Client
@@ -14,27 +16,39 @@ from shared import faults
 from shared.contracts.entry import parse, subject_of_envelope
 from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
-from shared.ids import new_id
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.messaging.streams import (
+    ATOMIC_MOST,
     Doorbell,
     NoLeader,
+    Outgoing,
     PublishRefused,
+    ReplicaBehind,
     Stream,
     StreamMissing,
     WrongSequence,
-    publish_batch,
-    publish_one,
+    publish,
 )
-from shared.tasks import end
+from shared.tasks import end, one_ahead
 
 log = structlog.get_logger()
-BATCH = 250
 POLL_SECONDS = 0.25
+_PAGE = ATOMIC_MOST
+_BATCH_BYTES = 4 << 20
+_FOR_EVER = (1 << 63) - 1
+_PASSING = (
+    *DATABASE_TROUBLES,
+    BusUnavailable,
+    NatsError,
+    NoLeader,
+    OSError,
+    ReplicaBehind,
+    StreamMissing,
+    TimeoutError,
+)
 _SHOUT_EVERY = 5.0
 _WRONG_LAST_SEQUENCE = 10071
 _QUIET_REFUSALS = 5
-_PASSING = (BusUnavailable, NatsError, NoLeader, StreamMissing, TimeoutError, OSError, *DATABASE_TROUBLES)
 
 
 class StreamDiffers(Exception):
@@ -71,9 +85,9 @@ class Relay:
                 await self._lock.acquire()
                 client = await self._bus.connected()
                 while self._lock.held():
-                    await self._bell.wait(POLL_SECONDS)
                     await self._catch_up(client)
                     self.stopped = None
+                    await self._bell.wait(POLL_SECONDS)
             except asyncio.CancelledError:
                 raise
             except (StreamDiffers, WrongSequence) as fault:
@@ -102,36 +116,53 @@ class Relay:
         await asyncio.sleep(_SHOUT_EVERY)
 
     async def _catch_up(self, client: Client) -> None:
-        last = await self._verified_end(client)
+        """Publish what the stream lacks; the next messages are read while those before are acknowledged."""
+        last = await self._stream.last_sequence(client)
         if last < self.acknowledged:
             log.warning("relay.stream_lost_its_tail", had=self.acknowledged, has=last)
-        self.acknowledged = last
-        self.head = await self._store.head()
-        async for entries in self._store.replay_entries(after=last, upto=self.head, batch=BATCH):
-            messages = [(subject_of_envelope(parse(entry)), entry) for _, entry in entries]
-            first = entries[0][0]
-            if first != self.acknowledged + 1:
-                raise WrongSequence(f"the store has a gap before position {first}")
-            faults.reach(faults.Point.before_publish)
-            if len(messages) == 1:
-                await publish_one(client, *messages[0], first)
-            else:
-                await publish_batch(client, new_id(), first, messages)
-            faults.reach(faults.Point.published)
-            self.acknowledged = entries[-1][0]
-            self._refusals = 0
-            await client.publish(f"{self.service}.bell", b"")
+        async with aclosing(one_ahead(self._from(max(last, 1)))) as pages:
+            page, there = await asyncio.gather(anext(pages, []), self._stream.message_at(client, last))
+            if last > 0:
+                self._compare(last, there, page.pop(0) if page else None)
+            self.acknowledged = last
+            while page:
+                self.head = page[-1].position
+                await self._publish(client, page)
+                page = await anext(pages, [])
+        self.head = self.acknowledged
 
-    async def _verified_end(self, client: Client) -> int:
-        """The stream's last sequence, its bytes compared with the store's at that position."""
-        last = await self._stream.last_sequence(client)
-        if last == 0:
-            return 0
-        there = await self._stream.message_at(client, last)
-        async for entries in self._store.replay_entries(after=last - 1, upto=last, batch=1):
-            if entries[0][1] == there:
-                return last
+    def _compare(self, last: int, there: bytes, here: Outgoing | None) -> None:
+        """The bytes, not the numbers: what an administrator put there has our next number, too."""
+        if here is None:
+            raise StreamDiffers(f"the stream {self._stream.name} is ahead of the store: it has {last}")
+        if here.entry != there:
             raise StreamDiffers(f"the stream {self._stream.name} differs from the store at position {last}")
-        raise StreamDiffers(
-            f"the stream {self._stream.name} is ahead of the store: {last} against {await self._store.head()}"
-        )
+
+    async def _publish(self, client: Client, page: Sequence[Outgoing]) -> None:
+        for batch in _batches(page):
+            if batch[0].position != self.acknowledged + 1:
+                raise WrongSequence(f"the store has a gap before position {batch[0].position}")
+            faults.reach(faults.Point.before_publish)
+            await publish(client, batch)
+            faults.reach(faults.Point.published)
+            self.acknowledged = batch[-1].position
+            self._refusals = 0
+            await client.publish(f"{self.service}.bell", str(self.acknowledged).encode())
+
+    async def _from(self, position: int) -> AsyncIterator[list[Outgoing]]:
+        """The store's entries from this position on, ready to be published."""
+        async for entries in self._store.replay_entries(after=position - 1, upto=_FOR_EVER, batch=_PAGE):
+            yield [
+                Outgoing(position, subject_of_envelope(parse(entry)), entry) for position, entry in entries
+            ]
+
+
+def _batches(page: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
+    """Parts that the server takes as one atomic batch."""
+    first, size = 0, 0
+    for n, message in enumerate(page):
+        size += len(message.entry)
+        if n > first and (n - first == ATOMIC_MOST or size > _BATCH_BYTES):
+            yield page[first:n]
+            first, size = n, len(message.entry)
+    yield page[first:]

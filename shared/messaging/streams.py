@@ -5,18 +5,32 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from shared.ids import new_id
+
 REQUEST_TIMEOUT = 2.0
-_ATOMIC_MOST = 500
+PUBLISH_TIMEOUT = 4.0
+ATOMIC_MOST = 1000
+"""Messages of an atomic batch: the most that the server takes."""
+_LAGGING_TRIES = 20
+_SENT_AT_ONCE = 50
+"""Messages that are written to the socket together: the server works on them while the next are made ready."""
 
 
 class StreamMissing(Exception):
     def __init__(self, stream: str) -> None:
         super().__init__(f"the stream {stream} does not exist: it is made anew by `custode up`")
+
+
+class ReplicaBehind(Exception):
+    """A replica answers that has not yet got what the stream's leader told of."""
+
+    def __init__(self, stream: str, sequence: int) -> None:
+        super().__init__(f"the stream {stream} does not show its message {sequence}")
 
 
 class NoLeader(Exception):
@@ -33,6 +47,12 @@ class PublishRefused(Exception):
 
 class WrongSequence(Exception):
     """The stream gave a number other than the position: it is not the replica it should be."""
+
+
+class Outgoing(NamedTuple):
+    position: int
+    subject: str
+    entry: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +89,25 @@ class Stream:
             raise NoLeader("no leader")
         return int(info["state"]["last_seq"])
 
-    async def message_at(self, client: Client, sequence: int) -> bytes | None:
-        """The message of this number; None where the stream says that it has none."""
+    async def message_at(self, client: Client, sequence: int) -> bytes:
+        """The bytes of a message that must be there, since `last_sequence` told of it; none for 0.
+
+        Errors: `ReplicaBehind` when nobody shows it for a second: any replica answers, also one that lags.
+        """
+        if sequence == 0:
+            return b""
         request = json.dumps({"seq": sequence}).encode()
-        reply = await client.request(
-            f"{self._prefix}.DIRECT.GET.{self.name}", request, timeout=REQUEST_TIMEOUT
-        )
-        headers = reply.headers or {}
-        if "Status" in headers:
-            self._end_of_stream(headers["Status"])
-            return None
-        return reply.data if int(headers.get("Nats-Sequence", "0")) == sequence else None
+        for _ in range(_LAGGING_TRIES):
+            reply = await client.request(
+                f"{self._prefix}.DIRECT.GET.{self.name}", request, timeout=REQUEST_TIMEOUT
+            )
+            headers = reply.headers or {}
+            if headers.get("Nats-Sequence") == str(sequence):
+                return reply.data
+            if "Status" in headers:
+                self._end_of_stream(headers["Status"])
+            await asyncio.sleep(1 / _LAGGING_TRIES)
+        raise ReplicaBehind(self.name, sequence)
 
     async def fetch(self, client: Client, after: int, batch: int, max_bytes: int) -> Fetched:
         """Messages from `after` + 1 on, as many as are there up to `batch`.
@@ -110,29 +138,29 @@ class Stream:
             raise NoLeader(f"{self.name}: {status}")
 
 
-async def publish_one(client: Client, subject: str, entry: bytes, position: int) -> None:
-    """Publish as `position`, or `PublishRefused` when the stream does not stand at the one before."""
-    headers = {"Nats-Expected-Last-Sequence": str(position - 1)}
-    reply = await client.request(subject, entry, timeout=REQUEST_TIMEOUT, headers=headers)
-    _acknowledged(reply, position)
+async def publish(client: Client, messages: Sequence[Outgoing]) -> None:
+    """All of them (at most `ATOMIC_MOST`) at their positions, or none: one by itself, more as one atomic batch.
 
-
-async def publish_batch(
-    client: Client, batch_id: str, first: int, messages: Sequence[tuple[str, bytes]]
-) -> None:
-    """All as one atomic batch (at most 500), or none: the last acknowledgement must name the last position."""
-    assert 1 < len(messages) <= _ATOMIC_MOST
-    last = len(messages)
-    for number, (subject, entry) in enumerate(messages, 1):
-        headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
-        if number == 1:
-            headers["Nats-Expected-Last-Sequence"] = str(first - 1)
-        if number < last:
-            await client.publish(subject, entry, headers=headers)
-        else:
-            headers["Nats-Batch-Commit"] = "1"
-            reply = await client.request(subject, entry, timeout=2 * REQUEST_TIMEOUT, headers=headers)
-    _acknowledged(reply, first + last - 1)
+    Errors: `PublishRefused` when the stream does not stand at the position before the first; TimeoutError.
+    """
+    assert 0 < len(messages) <= ATOMIC_MOST
+    headers = {"Nats-Expected-Last-Sequence": str(messages[0].position - 1)}
+    last = messages[-1]
+    if len(messages) > 1:
+        batch_id = new_id()
+        for number, message in enumerate(messages[:-1], 1):
+            headers |= {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+            await client.publish(message.subject, message.entry, headers=headers)
+            headers = {}
+            if number % _SENT_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        headers = {
+            "Nats-Batch-Id": batch_id,
+            "Nats-Batch-Sequence": str(len(messages)),
+            "Nats-Batch-Commit": "1",
+        }
+    reply = await client.request(last.subject, last.entry, timeout=PUBLISH_TIMEOUT, headers=headers)
+    _acknowledged(reply, last.position)
 
 
 def _acknowledged(reply: Msg, position: int) -> None:
