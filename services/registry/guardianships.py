@@ -72,8 +72,9 @@ class GuardianPlanner:
 
         A second account for the same parent would be worse than a wait: the guardian is proposed, not added.
         """
-        key = name_key(said.family_name, said.given_name)
-        for guardian in self._directory.guardians_of(student):
+        there = self._directory.guardians_of(student)
+        key = name_key(said.family_name, said.given_name) if there else ""
+        for guardian in there:
             state = self._workspace.state(GUARDIAN, guardian)
             known = state.details
             if known is None or any(source == said.source for source, _ in state.identifiers):

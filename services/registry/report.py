@@ -79,13 +79,14 @@ class Counts(BaseModel):
         self.events += len(planned.events)
         if planned.student is not None and not planned.events:
             self.unchanged += 1
-        seen: set[str] = set()
+        linked: set[str] = set()
         corrected = False
         for event in planned.events:
             match event:
-                case StudentEnrolled(student=student):
-                    self.new_pupils += student in planned.newcomers
-                    self.kept += student not in planned.newcomers
+                case StudentEnrolled(student=student) if student in planned.newcomers:
+                    self.new_pupils += 1
+                case StudentEnrolled():
+                    self.kept += 1
                 case StudentMovedClass():
                     self.moved += 1
                 case StudentWithdrawn():
@@ -94,8 +95,7 @@ class Counts(BaseModel):
                     self.new_classes += 1
                 case GuardianLinked(guardian=guardian):
                     self.new_guardianships += 1
-                    self.new_guardians += guardian in planned.newcomers and guardian not in seen
-                    seen.add(guardian)
+                    linked.add(guardian)
                 case (
                     StudentDetailsCorrected()
                     | GuardianDetailsCorrected()
@@ -103,6 +103,7 @@ class Counts(BaseModel):
                     | PersonIdentified()
                 ):
                     corrected = True
+        self.new_guardians += len(linked & planned.newcomers)
         self.corrected += corrected
 
 

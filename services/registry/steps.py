@@ -39,6 +39,15 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """What a step brings about, from the state it was tried on."""
+
+    before: Any
+    events: tuple[Event, ...]
+    after: Any
+
+
+@dataclass(slots=True)
 class Step:
     """Commands to one aggregate, in order. `new`: its id was just made."""
 
@@ -46,6 +55,7 @@ class Step:
     id: str
     commands: tuple[Any, ...]
     new: bool = False
+    tried: Trial | None = None
 
 
 class Steps:
@@ -55,17 +65,27 @@ class Steps:
     def possible(self, step: Step, planned: Planned, field: str, index: int | None = None) -> bool:
         """Whether every command of the step is accepted; a refusal becomes a finding about `field`."""
         decider = step.decider
-        state = decider.initial() if step.new else self._workspace.state(decider, step.id)
+        before = state = decider.initial() if step.new else self._workspace.state(decider, step.id)
+        events: list[Event] = []
         try:
             for command in step.commands:
-                state = decider.fold(decider.decide(state, command), state)
+                decided = decider.decide(state, command)
+                state = decider.fold(decided, state)
+                events.extend(decided)
         except Refused as refused:
             planned.findings.append(Finding(refused.reason, field, index))
             return False
+        step.tried = Trial(None if step.new else before, tuple(events), state)
         return True
 
     def carry_out(self, step: Step, planned: Planned) -> None:
+        """Decided once: what was tried is taken over, unless another step has touched the aggregate since."""
+        workspace, trial = self._workspace, step.tried
         if step.new:
-            self._workspace.new(step.decider, step.id)
+            workspace.new(step.decider, step.id)
+        if trial is not None and (step.new or workspace.state(step.decider, step.id) is trial.before):
+            workspace.adopt(step.decider, step.id, trial.events, trial.after)
+            planned.events.extend(trial.events)
+            return
         for command in step.commands:
-            planned.events.extend(self._workspace.decide(step.decider, step.id, command))
+            planned.events.extend(workspace.decide(step.decider, step.id, command))

@@ -66,6 +66,12 @@ class Workspace:
         held.new.extend(events)
         return events
 
+    def adopt(self, decider: Decider[S, C], aggregate_id: str, events: Sequence[Event], state: S) -> None:
+        """What was decided outside on the state as it stands here, and the state that it leads to."""
+        held = self._held[decider.stream(aggregate_id)]
+        held.state = state
+        held.new.extend(events)
+
     def appends(self) -> tuple[Append, ...]:
         """What was decided since the last call, ready for a commit."""
         ready = []

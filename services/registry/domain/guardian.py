@@ -145,7 +145,9 @@ def evolve(state: Guardian, event: Event) -> Guardian:
     match event:
         case GuardianLinked(student=student):
             link = Guardianship(event.relationship, event.data_access, event.justifies_online)
-            return replace(_described(state, event.details.value), children={**state.children, student: link})
+            children = {**state.children, student: link}
+            details = event.details.value
+            return Guardian(details, children, _identifiers(state, details))
         case GuardianshipCorrected(student=student):
             link = Guardianship(event.relationship, event.data_access, event.justifies_online)
             return replace(state, children={**state.children, student: link})
@@ -157,11 +159,13 @@ def evolve(state: Guardian, event: Event) -> Guardian:
 
 
 def _described(state: Guardian, details: GuardianDetails | None) -> Guardian:
+    return Guardian(details, state.children, _identifiers(state, details))
+
+
+def _identifiers(state: Guardian, details: GuardianDetails | None) -> frozenset[tuple[str, str]]:
     if details is None:
-        return replace(state, details=None)
-    return replace(
-        state, details=details, identifiers=state.identifiers | {(details.source, details.external_id)}
-    )
+        return state.identifiers
+    return state.identifiers | {(details.source, details.external_id)}
 
 
 GUARDIAN: Decider[Guardian, Command] = Decider("guardian", Guardian, decide, evolve)

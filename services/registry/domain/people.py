@@ -13,8 +13,10 @@ GUARDIAN_OPTIONAL = ("codice_fiscale", "phone", "language")
 
 def name_key(family_name: str, given_name: str) -> str:
     """Letters and digits alone, without accents and case, so that `D'Angelò` and `D’ANGELO` are alike."""
-    text = unicodedata.normalize("NFKD", f"{family_name} {given_name}".casefold())
-    return "".join(c for c in text if c.isalnum())
+    text = f"{family_name} {given_name}".casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text)
+    return "".join(filter(str.isalnum, text))
 
 
 def same_name(one: Details, other: Details) -> bool:

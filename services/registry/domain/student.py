@@ -192,7 +192,7 @@ def evolve(state: Student, event: Event) -> Student:
     match event:
         case StudentEnrolled(year=year, class_id=class_id, kind=kind, details=details):
             enrolments = {**state.enrolments, year: Enrolment(class_id, kind)}
-            return replace(_described(state, details.value), enrolments=enrolments)
+            return Student(details.value, enrolments, _identifiers(state, details.value))
         case StudentDetailsCorrected(details=details):
             return _described(state, details.value)
         case StudentMovedClass(year=year, to_class=to_class):
@@ -207,11 +207,13 @@ def evolve(state: Student, event: Event) -> Student:
 
 
 def _described(state: Student, details: PupilDetails | None) -> Student:
+    return Student(details, state.enrolments, _identifiers(state, details))
+
+
+def _identifiers(state: Student, details: PupilDetails | None) -> frozenset[tuple[str, str]]:
     if details is None:
-        return replace(state, details=None)
-    return replace(
-        state, details=details, identifiers=state.identifiers | {(details.source, details.external_id)}
-    )
+        return state.identifiers
+    return state.identifiers | {(details.source, details.external_id)}
 
 
 STUDENT: Decider[Student, Command] = Decider("student", Student, decide, evolve)
