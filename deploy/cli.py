@@ -6,7 +6,19 @@ import sys
 import structlog
 import typer
 
-from deploy.commands import audit, bus, contracts, demo, import_, rebuild, requirements, run, school, staff
+from deploy.commands import (
+    audit,
+    bus,
+    contracts,
+    demo,
+    doctor,
+    import_,
+    rebuild,
+    requirements,
+    run,
+    school,
+    staff,
+)
 from deploy.commands.common import Exit, console, escape
 from deploy.engines import EngineError
 from deploy.migrate import SCHEMA_ERRORS
@@ -19,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (demo, run, school, staff, import_, bus, audit, rebuild, contracts, requirements):
+for group in (demo, run, doctor, school, staff, import_, bus, audit, rebuild, contracts, requirements):
     group.add_to(app)
 
 

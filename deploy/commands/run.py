@@ -1,4 +1,4 @@
-"""`custode up | down | status | doctor | clean`: an installation for daily use."""
+"""`custode up | down | status | clean`: an installation for daily use."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from deploy.checks import Check, examine
 from deploy.commands.common import Exit, fail, note, print_json, print_line, running_installation
 from deploy.daemon import DetachedStart, start_detached
 from deploy.folder import Lock, RunFile, read_marker, read_run_file, remove_folder
@@ -24,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 
 def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the command line."""
-    for command in (up, down, status, doctor, clean):
+    for command in (up, down, status, clean):
         app.command()(command)
 
 
@@ -130,25 +129,6 @@ def _status_line(part: PartStatus) -> str:
     return (
         f"{part.name:<14} {'ready' if part.ready else 'NOT READY':<10} {where}{again}  {part.reason}".rstrip()
     )
-
-
-def doctor(as_json: AsJson = False) -> None:
-    """Look whether this machine and these settings can run it, and say what to do where they cannot."""
-    settings = load_settings()
-    checks = examine(settings)
-    failed = any(check.outcome == "failed" for check in checks)
-    if as_json:
-        print_json({"ok": not failed, "checks": [check.as_json() for check in checks]})
-    else:
-        for check in checks:
-            _print_check(check)
-    raise typer.Exit(Exit.failed if failed else Exit.ok)
-
-
-def _print_check(check: Check) -> None:
-    print_line(f"{check.outcome:<8} {check.subject}: {check.found}")
-    if check.advice:
-        print_line(f"{'':<8} -> {check.advice}")
 
 
 def clean(

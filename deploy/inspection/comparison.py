@@ -16,6 +16,7 @@ from shared.messaging.streams import Message, Stream
 _BATCH = 1000
 _MAX_BYTES = 4 << 20
 _POLL = 0.2
+_LAGGING_TRIES = 10
 Foreign = Callable[[Message], None]
 """Told of each message that is not the store's."""
 
@@ -71,7 +72,7 @@ async def compare(
     await _let_it_catch_up(stream, client, found, patience)
     after = 0
     while after < found.last:
-        messages = (await stream.fetch(client, after, min(_BATCH, found.last - after), _MAX_BYTES)).messages
+        messages = await _messages(stream, client, after, found.last)
         upto = messages[-1].sequence if messages else found.last
         entries = await _entries(store, after, min(upto, found.head))
         there = {message.sequence: message for message in messages}
@@ -83,6 +84,16 @@ async def compare(
                     foreign(message)
         after = upto
     return found
+
+
+async def _messages(stream: Stream, client: Client, after: int, last: int) -> list[Message]:
+    """The next ones up to `last`; none only where a replica that is asked again and again has none."""
+    for _ in range(_LAGGING_TRIES):
+        fetched = await stream.fetch(client, after, min(_BATCH, last - after), _MAX_BYTES)
+        if messages := [message for message in fetched.messages if message.sequence <= last]:
+            return messages
+        await asyncio.sleep(_POLL / 2)
+    return []
 
 
 def _same(message: Message, entry: bytes | None) -> bool:

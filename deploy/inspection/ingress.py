@@ -11,7 +11,7 @@ from deploy.inspection.snapshots import SQL, Look
 from shared.messaging.streams import StreamMissing
 
 _POLL = 0.25
-_PATIENCE = 5.0
+PATIENCE = 5.0
 _MISSING = 404
 
 
@@ -23,7 +23,7 @@ async def ingress(look: Look) -> list[Finding]:
     client, wrong = await look.client("registry"), Wrong()
     waiting, taken = await _standing(client)
     before = taken
-    for _ in range(int(_PATIENCE / _POLL)):
+    for _ in range(int(PATIENCE / _POLL)):
         if not waiting:
             break
         await asyncio.sleep(_POLL)
@@ -32,7 +32,7 @@ async def ingress(look: Look) -> list[Finding]:
             break
     else:
         if waiting:
-            wrong.add(f"{waiting} commands wait, and none was taken for {_PATIENCE:.0f} seconds")
+            wrong.add(f"{waiting} commands wait, and none was taken for {PATIENCE:.0f} seconds")
     row = await snapshot.connection.fetchrow(SQL("quarantine"))
     assert row is not None
     counts = {"taken": taken, "waiting": waiting, "quarantined": row["waiting"], "settled": row["total"]}

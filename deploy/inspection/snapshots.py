@@ -17,7 +17,7 @@ SQL = Statements(__file__)
 BATCH = 2000
 _ORDER = ("notifications", "identity", "registry")
 """Readers before those they read: what a reader knows is in the snapshot that is taken after it."""
-_SECONDS = 10
+PATIENCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Look:
             bus.start()
             self.stack.push_async_callback(bus.close)
             try:
-                self._clients[service] = await asyncio.wait_for(bus.connected(), _SECONDS)
+                self._clients[service] = await asyncio.wait_for(bus.connected(), PATIENCE)
             except TimeoutError:
                 raise BusUnavailable from None
         return self._clients[service]
@@ -104,4 +104,4 @@ async def _snapshot(wiring: Wiring, service: str, stack: AsyncExitStack) -> Snap
 
 async def _connect(url: str) -> asyncpg.Connection:
     settings = {"application_name": "custode-doctor", "jit": "off"}
-    return await asyncpg.connect(url, timeout=_SECONDS, server_settings=settings)
+    return await asyncpg.connect(url, timeout=PATIENCE, server_settings=settings)
