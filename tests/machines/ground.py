@@ -49,6 +49,8 @@ class Ground:
     kek: KeyEncryptionKey
     runner: asyncio.Runner
     service: str = "registry"
+    component: str = "machine"
+    tables: Path = _TABLES
     _template: str = ""
     _made: list[str] = field(default_factory=list)
 
@@ -61,7 +63,7 @@ class Ground:
             await self._admin(f'create database "{self._template}" owner "{self.service}_owner"')
             await migrations.migrate(
                 self.postgres.role_url(f"{self.service}_owner", self._template),
-                [("eventstore", KERNEL / "eventstore" / "migrations"), ("machine", _TABLES)],
+                [("eventstore", KERNEL / "eventstore" / "migrations"), (self.component, self.tables)],
                 service_role=self.service,
             )
         name = f"{self._template}_{next(_numbers)}"
