@@ -47,15 +47,23 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A reader's batch of another service's events: the cursor moves with their consequences."""
+    """A reader's batch of another service's events: the cursor moves with their consequences.
+
+    `events`: those that say something to this service; `last`: where the batch ends, when that is further on.
+    """
 
     source: str
     after: int
     events: Sequence[Recorded[Event]]
+    last: int = 0
 
     @property
     def upto(self) -> int:
-        return self.events[-1].position
+        return max(self.last, self.events[-1].position) if self.events else max(self.last, self.after)
+
+    @property
+    def moves(self) -> bool:
+        return self.upto > self.after
 
 
 @dataclass(frozen=True, slots=True)
