@@ -23,6 +23,7 @@ class DatabaseAway(asyncpg.PostgresConnectionError):
 DATABASE_TROUBLES = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's own confusion when a connection is cut between two messages
     asyncpg.OperatorInterventionError,  # shut down, cut off, a statement's time is up
     asyncpg.InsufficientResourcesError,  # disk, memory, connections
     asyncpg.PostgresSystemError,
@@ -41,6 +42,10 @@ _TOLD = {
     asyncpg.LockNotAvailableError: "the database waits for a lock that another session holds",
     asyncpg.ReadOnlySQLTransactionError: "the database is read-only (a standby?)",
     asyncpg.TooManyConnectionsError: "the database takes no more connections",
+    DatabaseAway: "the database takes no connections",
+    asyncpg.PostgresConnectionError: "the connection to the database broke",
+    asyncpg.InterfaceError: "the connection to the database broke",
+    asyncpg.InternalClientError: "the connection to the database broke",
 }
 _FORGOTTEN_AFTER = 60.0
 

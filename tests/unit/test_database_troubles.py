@@ -17,6 +17,7 @@ from tests.gallery.app import SITE, gallery
         asyncpg.LockNotAvailableError("canceling statement due to lock timeout"),
         asyncpg.TooManyConnectionsError("sorry, too many clients already"),
         asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
         DatabaseAway("no connection"),
         TimeoutError(),
     ],

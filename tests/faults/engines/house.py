@@ -141,8 +141,16 @@ class House:
                 self.report.violation(
                     finding.invariant.value, f"{finding.service}: {finding.outcome.value} {finding.text}"
                 )
+        self._unexpected()
         spread = ", ".join(f"{n} times {what}" for what, n in sorted(self.answers.items()))
         self.report.note(f"{expected} families, answers: {spread}")
+
+    def _unexpected(self) -> None:
+        """What a service did not foresee; its log names places, never values."""
+        for service in SERVICES:
+            for line in (self.running.logs / f"{service}.log").read_text(errors="replace").splitlines():
+                if "unexpected error" in line:
+                    self.report.violation("unexpected", f"{service}: {line[:1500]}")
 
     async def _delivered(self, expected: int) -> bool:
         async with admin(self.postgres, "notifications") as connection:
