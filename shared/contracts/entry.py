@@ -6,13 +6,14 @@ A CloudEvents 1.0 JSON object in structured mode. Numbers in extensions are stri
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from shared.contracts import identity, notifications, registry  # noqa: F401  (they register their contracts)
 from shared.contracts.event import Context, Event, Recorded, contract_of, personal_fields
-from shared.contracts.upcasters import upcast
+from shared.contracts.upcasters import superseded, upcast
 
 MAX_ENTRY = 65_535
 """Bytes an entry may have at most: the length must fit the Merkle log's two-byte prefix (DESIGN 3)."""
@@ -120,7 +121,7 @@ def sealed_keys(entries: Iterable[Mapping[str, Any]]) -> set[str]:
     """The ids of the keys that opening these parsed entries will need."""
     keys: set[str] = set()
     for envelope in entries:
-        for name, _ in personal_fields(contract_of(envelope["type"])):
+        for name in _contract(envelope["type"]).personal:
             box = envelope["data"].get(name)
             if box is not None:
                 keys.add(box["key"])
@@ -137,30 +138,52 @@ def parse(entry: bytes) -> dict[str, Any]:
 
 def decode(entry: bytes, envelope: Mapping[str, Any], sealer: Sealer) -> Recorded[Event]:
     """The typed event, its personal parts opened and brought up to the newest version of its contract."""
-    event_class = contract_of(envelope["type"])
-    data = dict(envelope["data"])
-    for name, _ in personal_fields(event_class):
-        box = data.get(name)
-        if box is not None:
-            plain = sealer.open(box, _bound_to(envelope["id"], name))
-            data[name] = {"person": box["person"], "value": None if plain is None else orjson.loads(plain)}
-    event = upcast(event_class.model_validate(data))
+    contract = _contract(envelope["type"])
+    data = envelope["data"]
+    event_id = envelope["id"]
+    if contract.personal:
+        data = dict(data)
+        for name in contract.personal:
+            box = data.get(name)
+            if box is not None:
+                plain = sealer.open(box, _bound_to(event_id, name))
+                value = None if plain is None else orjson.loads(plain)
+                data[name] = {"person": box["person"], "value": value}
+    event = contract.validate(data)
     return Recorded(
-        event=event,
-        entry=entry,
-        id=envelope["id"],
-        service=envelope["source"].lstrip("/"),
-        stream=envelope["subject"],
-        stream_version=int(envelope["streamversion"]),
-        position=int(envelope["sequence"]),
-        school=envelope["school"],
-        school_position=int(envelope["schoolsequence"]),
-        time=datetime.fromisoformat(envelope["time"]),
-        actor=envelope["actor"],
-        correlation=envelope["correlationid"],
-        causation=envelope.get("causationid"),
-        seen=parse_seen(envelope.get("seen", "")),
-        traceparent=envelope.get("traceparent"),
+        upcast(event) if contract.superseded else event,
+        entry,
+        event_id,
+        envelope["source"][1:],
+        envelope["subject"],
+        int(envelope["streamversion"]),
+        int(envelope["sequence"]),
+        envelope["school"],
+        int(envelope["schoolsequence"]),
+        datetime.fromisoformat(envelope["time"]),
+        envelope["actor"],
+        envelope["correlationid"],
+        envelope.get("causationid"),
+        _seen(envelope.get("seen", "")),
+        envelope.get("traceparent"),
+    )
+
+
+class _Contract(NamedTuple):
+    """What decoding asks of a contract, found once a type. `validate`: the core of `model_validate`."""
+
+    validate: Callable[[object], Event]
+    personal: tuple[str, ...]
+    superseded: bool
+
+
+@cache
+def _contract(type_name: str) -> _Contract:
+    event_class = contract_of(type_name)
+    return _Contract(
+        event_class.__pydantic_validator__.validate_python,
+        tuple(name for name, _ in personal_fields(event_class)),
+        event_class in superseded(),
     )
 
 
@@ -168,6 +191,10 @@ def parse_seen(text: str) -> dict[str, int]:
     """`registry:100,identity:7` as a mapping."""
     pairs = (part.split(":", 1) for part in text.split(",") if part)
     return {source: int(position) for source, position in pairs}
+
+
+_seen: Callable[[str], Mapping[str, int]] = lru_cache(maxsize=64)(parse_seen)
+"""Neighbours have seen the same: parsed once, shared, never changed."""
 
 
 def subject_of(recorded: Recorded[Event]) -> str:

@@ -1,5 +1,6 @@
 """What an event is: a frozen model in the past tense, its personal parts marked as such (DESIGN 3, 6)."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin
@@ -113,7 +114,7 @@ class Recorded(Generic[E_co]):
         actor: str,
         correlation: str,
         causation: str | None,
-        seen: dict[str, int],
+        seen: Mapping[str, int],
         traceparent: str | None,
     ) -> None:
         self.event = event

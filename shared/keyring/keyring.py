@@ -5,11 +5,13 @@ AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D), bound to event id and 
 """
 
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from os import urandom
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import asyncpg
@@ -22,6 +24,8 @@ from shared.sql import Statements
 
 SQL = Statements(__file__)
 CACHE_SECONDS = 60.0
+CACHE_KEYS = 20_000
+"""At most: a replay meets every person of a history, and memory stays what it was."""
 _NONCE = 12
 
 
@@ -37,8 +41,7 @@ class WrongKeyEncryptionKey(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(NamedTuple):
     key_id: str
     subject: tuple[str, str]
     cipher: AESGCM
@@ -73,7 +76,10 @@ class HeldKeys:
 
     def __init__(self, keys: Iterable[_Key]) -> None:
         self._by_id = {key.key_id: key for key in keys}
-        self._by_subject = {key.subject: key for key in self._by_id.values()}
+
+    @cached_property
+    def _by_subject(self) -> dict[tuple[str, str], _Key]:
+        return {key.subject: key for key in self._by_id.values()}
 
     def seal(self, person: str, purpose: str, plain: bytes, bound_to: bytes) -> dict[str, str]:
         key = self._by_subject.get((person, purpose))
@@ -92,7 +98,7 @@ class HeldKeys:
         key = self._by_id.get(box["key"])
         if key is None:
             return None
-        sealed = urlsafe_b64decode(box["sealed"])
+        sealed = a2b_base64(box["sealed"].replace("-", "+").replace("_", "/"))
         return key.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
 
 
@@ -154,14 +160,19 @@ class Keyring:
             self._cache.pop(key.key_id, None)
             kept[subject] = self._cache[key.key_id] = key
             self._id_of[subject] = key.key_id
+        while len(self._cache) > CACHE_KEYS:
+            self._forget(next(iter(self._cache.values())))
         return kept
 
     def _forget_old(self) -> None:
         now = time.monotonic()
         # Keys were kept in the order of their ends: the first that lives ends the search.
         while self._cache and (oldest := next(iter(self._cache.values()))).until < now:
-            del self._cache[oldest.key_id]
-            self._id_of.pop(oldest.subject, None)
+            self._forget(oldest)
+
+    def _forget(self, key: _Key) -> None:
+        del self._cache[key.key_id]
+        self._id_of.pop(key.subject, None)
 
 
 def _binding(key_id: str, person: str, purpose: str) -> bytes:
