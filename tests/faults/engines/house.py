@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,13 +186,16 @@ class House:
 
 @asynccontextmanager
 async def house(
-    report: Report, before: Callable[[Settings], None] = lambda _: None, **settings: Any
+    report: Report,
+    before: Callable[[Settings], None] = lambda _: None,
+    disks: ExitStack | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
     """Up, with a school that every service knows; gone with all its files afterwards.
 
-    before: called with the settings when the data folder is not there yet.
+    before: called with the settings when the data folder is not there yet. disks: closed between the two.
     """
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, disks or ExitStack():
         chosen = Settings(data=Path(folder) / "data", base_port=0, instance="faults", **settings)
         before(chosen)
         limits = httpx.Limits(max_connections=50)
