@@ -2,13 +2,23 @@
 
 An address whose local part ends in ``+reply450`` is answered 450 (any 4xx or 5xx), one in ``+hangup`` loses the
 line before the content, one in ``+drop`` after the content was taken and before the answer: then nobody can know.
-``x2`` behind it (``+reply450x2``) does so twice and then takes the message.
+``+delay5`` waits five seconds before it answers for the content; ``+bounce`` takes the message and then tells its
+sender, by mail, that it could not be delivered (RFC 3464). ``x2`` behind any of them (``+reply450x2``) does so twice
+and then takes the message.
 """
 
 import asyncio
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
+from email.message import Message
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.parser import BytesHeaderParser
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import default
 from functools import partial
 from typing import Final
 
@@ -16,7 +26,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.mailbox.store import MailStore
 
-_ASKED: Final = re.compile(r"\+(?:reply(?P<code>[45]\d\d)|(?P<how>drop|hangup))(?:x(?P<times>\d{1,3}))?@")
+_ASKED: Final = re.compile(
+    r"\+(?:reply(?P<code>[45]\d\d)|(?P<how>drop|hangup|bounce|delay\d{1,2}))(?:x(?P<times>\d{1,3}))?@"
+)
 _SIZE_LIMIT: Final = 10 * 1024 * 1024
 _SAYS: Final = {
     450: "4.2.0 mailbox busy",
@@ -33,7 +45,7 @@ class Faults:
         self._had: Counter[str] = Counter()
 
     def due(self, address: str) -> str | None:
-        """The fault for this message to `address`: a reply code, ``drop``, ``hangup``, or ``None``."""
+        """The fault for this message to `address`: a reply code, ``drop``, ``hangup``, ``bounce``, ``delay5``, or ``None``."""
         asked = _ASKED.search(address)
         if asked is None:
             return None
@@ -61,8 +73,8 @@ class Handler:
         fault = self._faults.due(address)
         if fault == "hangup":
             _hang_up(server)
-        elif fault == "drop":
-            envelope.rcpt_options.append("drop")
+        elif fault is not None and not fault.isdigit():
+            envelope.rcpt_options.append(fault)
         elif fault is not None:
             code = int(fault)
             return f"{code} {_SAYS.get(code, f'{fault[0]}.0.0 as asked')}"
@@ -75,9 +87,37 @@ class Handler:
         kept = await asyncio.to_thread(
             self._store.keep, content, envelope.mail_from or "", tuple(envelope.rcpt_tos)
         )
-        if "drop" in envelope.rcpt_options:
-            _hang_up(server)
+        for fault in envelope.rcpt_options:
+            if fault == "drop":
+                _hang_up(server)
+            elif fault == "bounce":
+                report = bounce(content, envelope.rcpt_tos)
+                await asyncio.to_thread(self._store.keep, report, "", (envelope.mail_from or "",))
+            elif fault.startswith("delay"):
+                await asyncio.sleep(int(fault.removeprefix("delay")))
         return f"250 2.0.0 kept as {kept}"
+
+
+def bounce(content: bytes, recipients: Sequence[str]) -> bytes:
+    """What a mail server writes to the sender of a message that it took and could not deliver (RFC 3464)."""
+    report = MIMEMultipart("report", report_type="delivery-status")
+    report["From"] = "Mail Delivery System <mailer-daemon@localhost>"
+    report["Subject"] = "Undelivered Mail Returned to Sender"
+    report["Auto-Submitted"] = "auto-replied"
+    report.attach(MIMEText("The mailbox does not exist.\n"))
+    status = MIMEBase("message", "delivery-status")
+    fields = [Message()]
+    fields[0]["Reporting-MTA"] = "dns; localhost"
+    for recipient in recipients:
+        fields.append(Message())
+        fields[-1]["Final-Recipient"] = f"rfc822; {recipient}"
+        fields[-1]["Action"] = "failed"
+        fields[-1]["Status"] = "5.1.1"
+    status.set_payload([*fields])
+    report.attach(status)
+    head = BytesHeaderParser(policy=default).parsebytes(content)
+    report.attach(MIMEText(f"Message-ID: {head['Message-ID']}\n", "rfc822-headers"))
+    return report.as_bytes(policy=SMTP_POLICY)
 
 
 def _hang_up(server: SMTP) -> None:

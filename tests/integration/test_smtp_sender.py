@@ -146,6 +146,25 @@ async def test_deferred_twice_then_taken(box: tuple[int, MailStore]) -> None:
     assert kinds == [Deferred, Deferred, Accepted]
 
 
+async def test_a_slow_answer_is_waited_for_and_a_bounce_goes_to_the_sender(
+    box: tuple[int, MailStore],
+) -> None:
+    port, store = box
+    async with sender(port, timeout=0.5) as hasty, sender(port) as patient:
+        assert await send(hasty, "a+delay1@example.org") == NotReached("data", in_doubt=True)
+        assert isinstance(await send(patient, "a+delay1@example.org"), Accepted)
+        assert isinstance(await send(patient, "b+bounce@example.org"), Accepted)
+    (kept,) = store.find("b+bounce")[1]
+    (report,) = [e for e in store.find()[1] if e.subject.startswith("Undelivered")]
+    message, answer = store.message(kept.id), store.message(report.id)
+    assert message is not None and answer is not None
+    assert report.to == (message["Return-Path"].strip("<>"),)
+    parts = list(answer.iter_parts())
+    assert [part.get_content_type() for part in parts][1] == "message/delivery-status"
+    assert "Final-Recipient: rfc822; b+bounce@example.org" in parts[1].as_string()
+    assert kept.message_id in parts[2].as_string()
+
+
 async def test_a_content_refusal_is_final_and_the_servers_words_are_dropped(serve: Serve) -> None:
     port = await serve(with_handler(Recorder(data="554 5.7.1 <giulia@example.org> k7mq looks like spam")))
     async with sender(port) as smtp:
