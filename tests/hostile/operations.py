@@ -54,7 +54,7 @@ class Service:
         method, path = label.split(" ", 1)
         return set(self.document["paths"][path][method.lower()]["responses"])
 
-    def ask(self, case: Case, headers: Mapping[str, str], **transport: Any) -> int:
+    def ask(self, case: Case[Any], headers: Mapping[str, str], **transport: Any) -> int:
         """Sends it, holds the answer against the description, and takes note of its status."""
         sent = {"X-Forwarded-For": somewhere(), **headers}
         response = case.call(self.url, headers=sent, allow_redirects=False, timeout=20, **transport)
@@ -91,7 +91,7 @@ class Service:
             suppress_health_check=list(HealthCheck),
         )
         @given(case=st.one_of(strategies))
-        def try_it(case: Case) -> None:
+        def try_it(case: Case[Any]) -> None:
             self.ask(case, headers)
 
         try_it()
