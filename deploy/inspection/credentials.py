@@ -4,8 +4,8 @@ delivery asked for each (DESIGN 5)."""
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-import asyncpg
 import orjson
 
 from deploy.inspection.accounts import Account, Issued, told
@@ -15,6 +15,7 @@ from deploy.inspection.snapshots import SQL, Look, Snapshot
 from services.identity.operations import TEMPORARY
 from services.notifications.domain.delivery import delivery_id
 
+Row = Mapping[str, Any]
 GRACE = timedelta(minutes=5)
 """Housekeeping comes once a minute: what is at the end of its life may stand for as long."""
 
@@ -31,15 +32,17 @@ async def credentials(look: Look) -> list[Finding]:
     async for some in aggregates(snapshot, "account"):
         accounts = [told(one) for one in some]
         ids = [account.id for account in accounts]
-        verifiers = {r["account"]: r for r in await snapshot.connection.fetch(SQL("verifiers"), ids)}
-        slips: dict[str, list[asyncpg.Record]] = defaultdict(list)
+        verifiers = {r["account"]: dict(r) for r in await snapshot.connection.fetch(SQL("verifiers"), ids)}
+        slips: dict[str, list[Row]] = defaultdict(list)
         for row in await snapshot.connection.fetch(SQL("slips"), ids):
-            slips[row["account"]].append(row)
+            slips[row["account"]].append(dict(row))
         for account in accounts:
             for text in account.wrong:
                 wrong[Invariant.credentials].add(text)
-            _password(account, verifiers.get(account.id), snapshot.taken, wrong[Invariant.passwords])
-            _slip(account, slips[account.id], snapshot.taken, wrong[Invariant.slips])
+            for text in judge_password(account, verifiers.get(account.id), snapshot.taken):
+                wrong[Invariant.passwords].add(f"account {account.id} {text}")
+            for text in judge_slips(account, slips[account.id], snapshot.taken):
+                wrong[Invariant.slips].add(f"account {account.id} {text}")
         if notifications is not None:
             issued = [(account, one) for account in accounts for one in account.issued]
             counts["not-read-yet"] += await _requested(issued, notifications, wrong[Invariant.requests])
@@ -61,29 +64,27 @@ async def credentials(look: Look) -> list[Finding]:
     return findings
 
 
-def _password(account: Account, row: asyncpg.Record | None, now: datetime, wrong: Wrong) -> None:
-    named = f"account {account.id}"
+def judge_password(account: Account, row: Row | None, now: datetime) -> list[str]:
+    """What is wrong with an account's verifier; `row` is None where there is none."""
     if row is None:
-        if _must_have(account, now):
-            wrong.add(f"{named} has no password")
-        return
+        return ["has no password"] if _must_have(account, now) else []
+    said, credential = [], account.credential
     if not row["hashed"] or row["school"] != account.school:
-        wrong.add(f"{named} has a verifier that is none, or of another school")
-    credential = account.credential
+        said.append("has a verifier that is none, or of another school")
     if account.staff:
         expected = (
             {"temporary"} if account.reset else {"chosen"} if account.chosen else {"chosen", "temporary"}
         )
         if row["kind"] not in expected or (account.reset and row["expires"] != account.reset):
-            wrong.add(f"{named} has a {row['kind']} password that its history does not know")
+            said.append(f"has a {row['kind']} password that its history does not know")
     elif credential is None:
-        wrong.add(f"{named} has a password, but no credential")
+        said.append("has a password, but no credential")
     else:
-        for text in _of_credential(credential, row, now):
-            wrong.add(f"{named} {text}")
+        said += _of_credential(credential, row, now)
+    return said
 
 
-def _of_credential(credential: Issued, row: asyncpg.Record, now: datetime) -> list[str]:
+def _of_credential(credential: Issued, row: Row, now: datetime) -> list[str]:
     said = []
     if row["pin"] is not credential.pin:
         said.append("has a PIN that was not issued, or lacks one that was")
@@ -108,23 +109,21 @@ def _must_have(account: Account, now: datetime) -> bool:
     return account.credential is not None and account.credential.opens(now)
 
 
-def _slip(account: Account, rows: Sequence[asyncpg.Record], now: datetime, wrong: Wrong) -> None:
-    credential = account.credential
-    due = credential is not None and credential.slip
+def judge_slips(account: Account, rows: Sequence[Row], now: datetime) -> list[str]:
+    """What is wrong with the sealed slips of an account."""
+    said, credential = [], account.credential
+    due = credential if credential is not None and credential.slip else None
     for row in rows:
-        if credential is None or not due or row["credential"] != credential.credential:
-            wrong.add(f"the slip of {row['credential']} should be gone: replaced, used or ended")
+        if due is None or row["credential"] != due.credential:
+            said.append(f"has the slip of {row['credential']}, which was replaced, used or ended")
             continue
-        if (row["generation"], row["expires"], row["school"]) != (
-            credential.generation,
-            credential.expires,
-            credential.school,
-        ):
-            wrong.add(f"the slip of {row['credential']} has other terms than were issued")
+        if (row["generation"], row["expires"], row["school"]) != (due.generation, due.expires, due.school):
+            said.append(f"has a slip of {due.credential} with other terms than were issued")
         if row["expires"] + GRACE < now:
-            wrong.add(f"the slip of {row['credential']} is past its life")
-    if credential is not None and due and not rows:
-        wrong.add(f"the slip of {credential.credential} is not there")
+            said.append(f"has a slip of {due.credential} past its life")
+    if due is not None and not rows:
+        said.append(f"lacks the slip of {due.credential}")
+    return said
 
 
 async def _of_nobody(snapshot: Snapshot, wrong: Mapping[Invariant, Wrong]) -> None:

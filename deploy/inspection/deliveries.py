@@ -106,7 +106,7 @@ async def deliveries(look: Look) -> list[Finding]:
         batch = [told(one) for one in some]
         issued = await _issued(identity, batch)
         for delivery in batch:
-            _whole(delivery, issued, snapshot.taken)
+            judge(delivery, issued, snapshot.taken)
             for text in delivery.wrong:
                 wrong.add(text)
             counts["deliveries"] += 1
@@ -126,7 +126,8 @@ def _with(finding: Finding, text: str) -> Finding:
     return Finding(finding.invariant, finding.service, finding.outcome, text, finding.counts)
 
 
-def _whole(delivery: Delivery, issued: Mapping[str, asyncpg.Record] | None, now: datetime) -> None:
+def judge(delivery: Delivery, issued: Mapping[str, asyncpg.Record] | None, now: datetime) -> None:
+    """Adds what is wrong with the delivery as a whole; `issued` by credential, None where identity cannot be asked."""
     if not delivery.requested:
         return
     data = delivery.requested
