@@ -1,6 +1,7 @@
 """Positions without gaps, given out under the head lock (DESIGN 1 rule 3)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,14 @@ from shared.eventstore.units import Committed, Conflict, KeyReused, Outcome, Rep
 
 Encoded = tuple[str, bytes]
 """An event's id and its sealed data: made before the lock is taken, since both are slow to make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A unit, and its events in the order of its appends."""
+
+    unit: Unit
+    events: Sequence[Encoded]
 
 
 class Numbering:
@@ -28,10 +37,11 @@ class Numbering:
         self.school_positions = school_positions
         self._versions = versions
         self._known = known
-        self._seen = seen
+        self.seen = seen
         self._time = time
 
-    def take(self, unit: Unit, encoded: Sequence[Encoded]) -> Outcome:
+    def take(self, sealed: Sealed) -> Outcome:
+        unit = sealed.unit
         key = unit.idempotency
         if key is not None and (stored := self._known.get((key.scope, key.key))) is not None:
             fingerprint, result = stored
@@ -48,7 +58,7 @@ class Numbering:
             for n, event in enumerate(append.events, 1)
         )
         recorded = tuple(
-            self._record(unit, *place, *ready) for place, ready in zip(placed, encoded, strict=True)
+            self._record(unit, *place, *ready) for place, ready in zip(placed, sealed.events, strict=True)
         )
         self._versions.update(versions)
         if key is not None:
@@ -68,6 +78,6 @@ class Numbering:
             school=unit.school,
             school_position=self.school_positions[unit.school],
             time=self._time,
-            seen=self._seen,
+            seen=self.seen,
         )
         return encode(event, data, place, unit.context)

@@ -1,0 +1,159 @@
+"""A commit that looks before it writes: lock the head, see what stands, number, write (DESIGN 4)."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from shared.contracts.event import Event, Recorded
+from shared.database import Connection
+from shared.eventstore.numbering import Numbering, Sealed
+from shared.eventstore.projection import Projector
+from shared.eventstore.units import (
+    Committed,
+    ConcurrencyConflict,
+    Conflict,
+    CursorMoved,
+    Foreign,
+    Outcome,
+    Unit,
+)
+from shared.sql import Statements
+
+SQL = Statements(__file__)
+COPY_FROM = 200
+"""Events from which COPY is cheaper than one INSERT (its extra round trips are paid back)."""
+_COLUMNS = ("position", "school", "school_position", "stream", "stream_version", "entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the history stood after a commit. `alone`: the commit had found it where ours before had left it."""
+
+    head: int
+    schools: dict[str, int]
+    cursors: dict[str, int]
+    alone: bool
+
+    def moved(self, numbering: Numbering) -> "Standing":
+        """After a commit with these numbers that followed on from here."""
+        schools = {**self.schools, **numbering.school_positions}
+        return Standing(numbering.head, schools, numbering.seen, alone=True)
+
+
+class Transaction:
+    def __init__(self, projector: Projector, clock: Callable[[], datetime]) -> None:
+        self._projector = projector
+        self._clock = clock
+
+    async def carry_out(
+        self,
+        connection: Connection,
+        sealed: Sequence[Sealed],
+        foreign: Foreign | None,
+        known: Standing | None,
+        *,
+        atomic: bool,
+    ) -> tuple[list[Outcome], Standing]:
+        """Inside the caller's transaction. Raises `ConcurrencyConflict`, `CursorMoved`, `EntryTooLarge`."""
+        units = [one.unit for one in sealed]
+        numbering = await self._look(connection, units)
+        was = Standing(numbering.head, dict(numbering.school_positions), {}, alone=False)
+        if foreign is not None and foreign.moves:
+            await self._advance(connection, foreign, numbering.seen)
+        outcomes = [numbering.take(one) for one in sealed]
+        if atomic:
+            for outcome in outcomes:
+                if isinstance(outcome, Conflict):
+                    raise ConcurrencyConflict(outcome)
+        appended = [r for o in outcomes if isinstance(o, Committed) for r in o.events]
+        if appended:
+            await _insert(connection, appended, numbering)
+            await self._projector.apply(connection, appended)
+        won = [u for u, o in zip(units, outcomes, strict=True) if isinstance(o, Committed)]
+        await execute_writes(connection, won)
+        keyed = results_of(units, outcomes)
+        if keyed[0]:
+            await connection.execute(SQL("store_results"), *keyed)
+        if known is not None and known.head == was.head:
+            return outcomes, known.moved(numbering)
+        return outcomes, Standing(numbering.head, numbering.school_positions, numbering.seen, alone=False)
+
+    async def _look(self, connection: Connection, units: Sequence[Unit]) -> Numbering:
+        streams = list({a.stream for u in units for a in u.appends})
+        schools = list({u.school for u in units})
+        keys = [u.idempotency for u in units if u.idempotency is not None]
+        batch = await connection.fetchrow(
+            "select * from events.open_batch($1, $2, $3, $4)",
+            streams,
+            schools,
+            [k.scope for k in keys],
+            [k.key for k in keys],
+        )
+        assert batch is not None
+        return Numbering(
+            head=batch["head"],
+            versions=dict(zip(streams, batch["versions"] or (), strict=True)),
+            school_positions=dict(zip(schools, batch["school_positions"] or (), strict=True)),
+            known={
+                (k["scope"], k["key"]): (bytes.fromhex(k["fingerprint"]), k["result"])
+                for k in json.loads(batch["known"])
+            },
+            seen=json.loads(batch["cursors"]),
+            time=self._clock(),
+        )
+
+    async def _advance(self, connection: Connection, foreign: Foreign, seen: dict[str, int]) -> None:
+        """Cursor and projections of what was read: from here on, what is appended has `seen` it."""
+        moved = await connection.fetchval(SQL("advance_cursor"), foreign.source, foreign.after, foreign.upto)
+        if moved is None or seen.get(foreign.source, 0) != foreign.after:
+            raise CursorMoved(foreign.source)
+        seen[foreign.source] = foreign.upto
+        await self._projector.apply(connection, foreign.events)
+
+
+async def _insert(connection: Connection, appended: Sequence[Recorded[Event]], numbering: Numbering) -> None:
+    rows = [(r.position, r.school, r.school_position, r.stream, r.stream_version, r.entry) for r in appended]
+    if len(rows) < COPY_FROM:
+        await connection.execute(
+            "select events.append($1, $2, $3, $4, $5, $6, $7)",
+            numbering.head,
+            *map(list, zip(*rows, strict=True)),
+        )
+        return
+    await connection.copy_records_to_table("entries", schema_name="events", columns=_COLUMNS, records=rows)
+    heads = numbering.school_positions
+    schools = list({r.school for r in appended})
+    await connection.execute(
+        "select events.close_batch($1, $2, $3)", numbering.head, schools, [heads[s] for s in schools]
+    )
+
+
+async def execute_writes(connection: Connection, won: Sequence[Unit]) -> None:
+    """The units' own writes, a statement each for the batch."""
+    by_statement: dict[str, list[tuple[Any, ...]]] = {}
+    for unit in won:
+        for write in unit.writes:
+            by_statement.setdefault(write.statement, []).extend(write.rows)
+    for statement, rows in by_statement.items():
+        await connection.executemany(statement, rows)
+
+
+def results_of(
+    units: Sequence[Unit], outcomes: Sequence[Outcome]
+) -> tuple[list[str], list[str], list[bytes], list[str]]:
+    """Scopes, keys, fingerprints and results of the keys of those that won."""
+    keyed = [
+        (u.idempotency, u.result)
+        for u, o in zip(units, outcomes, strict=True)
+        if isinstance(o, Committed) and u.idempotency is not None
+    ]
+    return (
+        [k.scope for k, _ in keyed],
+        [k.key for k, _ in keyed],
+        [k.fingerprint for k, _ in keyed],
+        [orjson.dumps(dict(r)).decode() for _, r in keyed],
+    )
