@@ -6,24 +6,31 @@ nothing is skipped. An event waits until we have read what its writer had `seen`
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared import faults
-from shared.contracts.event import Event, Recorded
+from shared.contracts.entry import parse, parse_seen
+from shared.contracts.event import Event, Recorded, contract_of
 from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict, CursorMoved, Foreign, Unit
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.messaging.streams import Doorbell, Message, NoLeader, Stream, StreamMissing
-from shared.tasks import end
+from shared.tasks import end, one_ahead
 
 log = structlog.get_logger()
+PAGE = 4000
+PAGE_BYTES = 4 << 20
+"""What is fetched at once."""
 BATCH = 500
-MAX_BYTES = 1 << 20
+"""Events that are digested at once, at most: those that say something to this service."""
 POLL_SECONDS = 0.25
 _RETRY_STOPPED = 5.0
 BEHIND_SECONDS = 15.0
@@ -56,10 +63,17 @@ class Reader:
         lock: AdvisoryLock,
         react: React,
         follows: frozenset[str],
+        heeds: frozenset[str] | None = None,
     ) -> None:
-        """`follows`: every source that this service reads. For others there is nothing to wait."""
+        """`follows`: every source that this service reads. For others there is nothing to wait.
+
+        `heeds`: names of contracts that `react` or a projection looks at; of others only the envelope is read. None: all.
+        """
         self.source = source
         self._follows = follows
+        self._heeds = heeds
+        self._announced = 0
+        self._reached = ""
         self._most = BATCH
         self._behind_since: float | None = None
         self._waits_for = ""
@@ -76,7 +90,9 @@ class Reader:
         store.on_commit(self._bell.ring)
 
     async def start(self) -> None:
-        async def ring(_: object) -> None:
+        async def ring(message: Msg) -> None:
+            # What the stream holds now, be it less than before: it may have been wiped.
+            self._announced = int(message.data) if message.data.isdigit() else 0
             self._bell.ring()
 
         await self._bus.subscribe(f"{self.source}.bell", ring)
@@ -100,10 +116,9 @@ class Reader:
                 await self._lock.acquire()
                 client = await self._bus.connected()
                 while self._lock.held():
-                    more = await self._read_some(client)
+                    await self._read(client)
                     self.stopped = None
-                    if not more:
-                        await self._bell.wait(POLL_SECONDS)
+                    await self._bell.wait(POLL_SECONDS)
             except asyncio.CancelledError:
                 raise
             except CursorMoved:
@@ -122,70 +137,103 @@ class Reader:
                 log.error("reader.stopped", source=self.source, after=self.position, error=_reason(fault))
                 await asyncio.sleep(_RETRY_STOPPED)
 
-    async def _read_some(self, client: Client) -> bool:
+    async def _read(self, client: Client) -> None:
+        """From our cursor to the end of the stream; a batch is fetched while the one before is digested."""
         cursors = await self._store.cursors()
-        after = self.position = cursors.get(self.source, 0)
-        fetched = await self._stream.fetch(client, after, self._most, MAX_BYTES)
-        if not fetched.messages:
+        self.position, self._reached = cursors.get(self.source, 0), ""
+        async with aclosing(one_ahead(self._fetched(client, self.position))) as batches:
+            async for messages in batches:
+                if not await self._take(messages, cursors):
+                    return
+                # A long way behind and moving is work, not trouble.
+                self._behind_since = None
+                if not self._lock.held():
+                    return
+        if self._announced > self.position:
+            self._is_behind(f": {self._stream.name} does not show what its relay has announced")
+        else:
             self._behind_since = None
-            return False
-        events = await self._decoded(after, fetched.messages)
-        ready = self._ready(events, cursors)
+
+    async def _fetched(self, client: Client, after: int) -> AsyncIterator[list[Message]]:
+        while True:
+            fetched = await self._stream.fetch(client, after, PAGE, PAGE_BYTES)
+            if fetched.messages:
+                yield fetched.messages
+            if not fetched.pending:
+                return
+            after += len(fetched.messages)
+
+    async def _take(self, messages: Sequence[Message], cursors: dict[str, int]) -> bool:
+        """False where an event has to wait: what came before it is digested."""
+        after = self.position
+        envelopes = [self._checked(after + n, message) for n, message in enumerate(messages, 1)]
+        ready = await self._ready(envelopes, cursors)
         if not ready:
-            self._is_behind(f": {events[0].service}:{events[0].position} waits for what its writer had seen")
-            return False
-        await self._digest(after, ready)
-        self._most = min(BATCH, self._most * 2)
-        # A long way behind and moving is work, not trouble.
-        self._behind_since = None
-        return len(ready) == len(events)
+            self._is_behind(f": {self.source}:{after + 1} waits for what its writer had seen")
+        heeded = [m for m, e in zip(messages[:ready], envelopes, strict=False) if self._heeded(e)]
+        while self.position < after + ready:
+            some, heeded = heeded[: self._most], heeded[self._most :]
+            upto = some[-1].sequence if heeded else after + ready
+            await self._digest(upto, await self._store.decode([m.data for m in some]) if some else ())
+            self._most = min(BATCH, self._most * 2)
+        return ready == len(messages)
 
     def _is_behind(self, waits_for: str) -> None:
         self._waits_for = waits_for
         if self._behind_since is None:
             self._behind_since = time.monotonic()
 
-    async def _decoded(self, after: int, messages: Sequence[Message]) -> list[Recorded[Event]]:
-        for expected, message in enumerate(messages, after + 1):
-            if message.sequence != expected:
-                raise OutOfOrder(f"{self._stream.name}: {message.sequence} came where {expected} was due")
-        events = await self._store.decode([message.data for message in messages])
-        for message, recorded in zip(messages, events, strict=True):
-            if recorded.position != message.sequence or recorded.service != self.source:
-                raise OutOfOrder(f"{self._stream.name}: entry {message.sequence} is not its own number")
-        return events
+    def _checked(self, expected: int, message: Message) -> dict[str, Any]:
+        """The envelope of the entry that is due."""
+        if message.sequence != expected:
+            raise OutOfOrder(f"{self._stream.name}: {message.sequence} came where {expected} was due")
+        envelope = parse(message.data)
+        if envelope["sequence"] != str(expected) or envelope["source"] != f"/{self.source}":
+            raise OutOfOrder(f"{self._stream.name}: entry {expected} is not its own number")
+        return envelope
 
-    def _ready(self, events: Sequence[Recorded[Event]], cursors: dict[str, int]) -> Sequence[Recorded[Event]]:
-        """The events up to the first whose writer had seen more of a third service, which we follow, than we have."""
-        for n, recorded in enumerate(events):
-            for other, position in recorded.seen.items():
-                waits = other in self._follows and other != self.source
-                if waits and cursors.get(other, 0) < position:
-                    return events[:n]
-        return events
+    def _heeded(self, envelope: Mapping[str, Any]) -> bool:
+        """Of a contract that is not known here nobody can tell: it stops the reader, as every fact we cannot read."""
+        event_class = contract_of(envelope["type"])
+        return self._heeds is None or event_class.contract_name() in self._heeds
 
-    async def _digest(self, after: int, events: Sequence[Recorded[Event]]) -> None:
+    async def _ready(self, envelopes: Sequence[Mapping[str, Any]], cursors: dict[str, int]) -> int:
+        """How many, up to the first whose writer had seen more of a third service, which we follow, than we have."""
+        for n, envelope in enumerate(envelopes):
+            seen = envelope.get("seen")
+            if seen is None or seen == self._reached:
+                continue
+            wanted = {o: p for o, p in parse_seen(seen).items() if o in self._follows and o != self.source}
+            if any(cursors.get(other, 0) < position for other, position in wanted.items()):
+                cursors |= await self._store.cursors()
+                if any(cursors.get(other, 0) < position for other, position in wanted.items()):
+                    return n
+            self._reached = seen
+        return len(envelopes)
+
+    async def _digest(self, upto: int, events: Sequence[Recorded[Event]]) -> None:
         """All at once; should that fail, one by one, so that only what cannot be digested stands still."""
         try:
-            await self._commit(after, events)
+            await self._commit(upto, events)
         except (*_PASSING, CursorMoved, ConcurrencyConflict):
             raise
         except Exception:
-            if len(events) == 1:
+            if len(events) <= 1:
                 raise
             for recorded in events:
-                await self._commit(self.position, [recorded])
+                await self._commit(recorded.position, [recorded])
+            if upto > self.position:
+                await self._commit(upto, ())
 
-    async def _commit(self, after: int, events: Sequence[Recorded[Event]]) -> None:
-        upto = events[-1].position
+    async def _commit(self, upto: int, events: Sequence[Recorded[Event]]) -> None:
         correlations = {recorded.correlation for recorded in events}
         at_hand = {"source": self.source, "upto": upto}
         if len(correlations) == 1:
             at_hand["correlation"] = correlations.pop()
         with structlog.contextvars.bound_contextvars(**at_hand):
-            units = await self._react(events)
+            units = await self._react(events) if events else ()
             faults.reach(faults.Point.reaction_prepared)
-            await self._store.commit(units, foreign=Foreign(self.source, after, events))
+            await self._store.commit(units, foreign=Foreign(self.source, self.position, events, upto))
             faults.reach(faults.Point.reaction_committed)
         self.position = upto
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from shared.ids import new_id
 
 REQUEST_TIMEOUT = 2.0
 PUBLISH_TIMEOUT = 4.0
+SILENCE = 1.0
 ATOMIC_MOST = 1000
 """Messages of an atomic batch: the most that the server takes."""
 _LAGGING_TRIES = 20
@@ -55,11 +56,10 @@ class Outgoing(NamedTuple):
     entry: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     sequence: int
     data: bytes
-    subject: str = ""
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +114,34 @@ class Stream:
 
         Errors: TimeoutError after a silent second; `StreamMissing` when nobody answers for the stream.
         """
+        found: list[Message] = []
+        end: Msg | None = None
+        moved = asyncio.Event()
+
+        async def on_message(message: Msg) -> None:
+            nonlocal end
+            headers = message.headers or {}
+            if "Status" in headers:
+                end = message
+                moved.set()
+            else:
+                found.append(Message(int(headers["Nats-Sequence"]), message.data, headers["Nats-Subject"]))
+
         inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)
+        subscription = await client.subscribe(inbox, cb=on_message)
         try:
             request = json.dumps({"seq": after + 1, "batch": batch, "max_bytes": max_bytes}).encode()
             await client.publish(f"{self._prefix}.DIRECT.GET.{self.name}", request, reply=inbox)
-            found: list[Message] = []
-            while True:
-                message = await subscription.next_msg(timeout=1.0)
-                headers = message.headers or {}
-                if "Status" in headers:
-                    self._end_of_stream(headers["Status"])
-                    return Fetched(found, int(headers.get("Nats-Num-Pending", "0")))
-                found.append(Message(int(headers["Nats-Sequence"]), message.data, headers["Nats-Subject"]))
+            while end is None:
+                heard = len(found)
+                await _within(SILENCE, moved.wait())
+                if end is None and len(found) == heard:
+                    raise TimeoutError
         finally:
             await subscription.unsubscribe()
+        headers = end.headers or {}
+        self._end_of_stream(headers["Status"])
+        return Fetched(found, int(headers.get("Nats-Num-Pending", "0")))
 
     def _end_of_stream(self, status: str) -> None:
         """Of the statuses only these two mean that there is nothing more; all others are troubles."""
@@ -192,7 +205,12 @@ class Doorbell:
 
     async def wait(self, at_most: float) -> None:
         """Until it rings, or `at_most` seconds: the slow poll behind every bell."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(at_most):
-                await self._event.wait()
+        await _within(at_most, self._event.wait())
         self._event.clear()
+
+
+async def _within(seconds: float, waited_for: Awaitable[object]) -> None:
+    """Until it is there or the time is up."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await waited_for

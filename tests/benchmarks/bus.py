@@ -90,7 +90,7 @@ async def _reading(bench: Bench, count: int, work: str) -> Figure:
         async def read() -> float:
             await pool.execute("update events.cursors set position = 0")
             lock = AdvisoryLock(url, "reader:registry")
-            reader = Reader("registry", store, own, lock, _nothing, frozenset({"registry"}))
+            reader = Reader("registry", store, own, lock, _nothing, frozenset({"registry"}), frozenset())
             began = time.perf_counter()
             await reader.start()
             try:
