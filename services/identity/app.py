@@ -94,6 +94,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
         runtime.stack.callback(hasher.close)
         door = Door(settings.hash_queue_per_address)
         issuing = Issuing(hasher)
+        runtime.stack.push_async_callback(issuing.close)
         url = settings.database_url.get_secret_value()
         slips = Slips(store, metrics)
         sessions = Sessions(runtime.commands)

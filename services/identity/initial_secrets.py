@@ -8,8 +8,6 @@ import re
 import secrets
 import unicodedata
 
-from shared.sealing import InitialSecret
-
 ALPHABET = "bcdfghjkmnpqrstvwxyz23456789"
 _GROUPS = 4
 _GROUP = 4
@@ -29,10 +27,6 @@ def new_password() -> str:
 
 def new_pin() -> str:
     return f"{secrets.randbelow(10**_PIN_DIGITS):0{_PIN_DIGITS}d}"
-
-
-def new_secret(*, with_pin: bool) -> InitialSecret:
-    return InitialSecret(new_password(), new_pin() if with_pin else None)
 
 
 def new_user_codes(count: int) -> list[str]:

@@ -1,18 +1,18 @@
 """Issuing: the secret is drawn, hashed and sealed outside the transaction; then one commit holds the event, the
-verifiers and the sealed copy (DESIGN 5). The plain secret lives in this module's memory and nowhere else.
+verifiers and the sealed copy (DESIGN 5). The plain secret lives in this process's memory and nowhere else.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.identity.initial_secrets import canonical_password, new_secret
 from services.identity.passwords import Hasher, Verifier
 from services.identity.policies import SealingKey
+from services.identity.secret_stock import passwords, pins
 from shared.contracts.identity import CredentialsIssued
 from shared.database import Pool
 from shared.eventstore.units import Write
-from shared.sealing import Binding, seal_secret
+from shared.sealing import Binding, InitialSecret, seal_secret
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -29,23 +29,28 @@ class Order:
 
 class Issuing:
     def __init__(self, hasher: Hasher) -> None:
-        self._hasher = hasher
+        self._passwords = passwords(hasher)
+        self._pins = pins(hasher)
 
     async def draw(self, orders: Sequence[Order]) -> list[tuple[Write, ...]]:
         """For each order the writes that go with its event, all cores hashing."""
-        secrets = [new_secret(with_pin=order.issued.pin_issued) for order in orders]
-        plain = [canonical_password(secret.password) for secret in secrets]
-        pins = [secret.pin for secret in secrets if secret.pin is not None]
-        verifiers = iter(await self._hasher.hash_many([*plain, *pins]))
-        passwords = [next(verifiers) for _ in secrets]
+        drawn = await self._passwords.take(len(orders))
+        wanted = sum(order.issued.pin_issued for order in orders)
+        drawn_pins = iter(await self._pins.take(wanted))
         prepared = []
-        for order, secret, password in zip(orders, secrets, passwords, strict=True):
-            pin = next(verifiers) if secret.pin is not None else None
+        for order, password in zip(orders, drawn, strict=True):
+            pin = next(drawn_pins) if order.issued.pin_issued else None
             issued = order.issued
             binding = Binding(order.school, issued.credential, issued.generation, order.key.id)
+            secret = InitialSecret(password.plain, pin.plain if pin else None)
             sealed = seal_secret(order.key.public_key, secret, binding)
-            prepared.append(_writes(order, password, pin, sealed))
+            prepared.append(_writes(order, password.verifier, pin.verifier if pin else None, sealed))
         return prepared
+
+    async def close(self) -> None:
+        """Forget what was drawn for nobody yet."""
+        await self._passwords.close()
+        await self._pins.close()
 
 
 def _writes(order: Order, password: Verifier, pin: Verifier | None, sealed: bytes) -> tuple[Write, ...]:

@@ -111,11 +111,11 @@ class Hasher:
         self._argon2 = PasswordHasher(
             time_cost=cost.passes, memory_cost=cost.memory, parallelism=cost.lanes, type=Type.ID
         )
-        self._cores = cores or len(os.sched_getaffinity(0))
-        self._threads = ThreadPoolExecutor(self._cores, thread_name_prefix="argon2")
+        self.cores = cores or len(os.sched_getaffinity(0))
+        self._threads = ThreadPoolExecutor(self.cores, thread_name_prefix="argon2")
         self._queue = queue
         self._taken = 0
-        self._bulk = asyncio.Semaphore(self._cores)
+        self._bulk = asyncio.Semaphore(self.cores)
         self._nobody = self.hash_now("")
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Hasher:
     def place(self, *, known: bool = False) -> Iterator[Place]:
         """Raises `HasherBusy` when there is none left; the last quarter is kept for known devices."""
         queue = self._queue if known else self._queue - self._queue // KEPT_FOR_KNOWN
-        if self._taken >= queue + self._cores:
+        if self._taken >= queue + self.cores:
             raise HasherBusy
         self._taken += 1
         try:
@@ -138,15 +138,10 @@ class Hasher:
         with self.place() as place:
             return await place.hash(secret)
 
-    async def hash_many(self, secrets: Sequence[str]) -> list[Verifier]:
+    async def hash_behind(self, secret: str) -> Verifier:
         """For bulk issues: as fast as the machine allows, but behind those who sign in."""
-        loop = asyncio.get_running_loop()
-
-        async def one(secret: str) -> Verifier:
-            async with self._bulk:
-                return await loop.run_in_executor(self._threads, self.hash_now, secret)
-
-        return list(await asyncio.gather(*(one(secret) for secret in secrets)))
+        async with self._bulk:
+            return await self.run(lambda: self.hash_now(secret))
 
     async def verify(self, secret: str, verifier: Verifier | None) -> bool:
         """As `Place.verify`. Raises `HasherBusy`."""

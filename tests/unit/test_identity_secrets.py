@@ -13,10 +13,12 @@ from services.identity.initial_secrets import (
     ALPHABET,
     canonical_password,
     canonical_user_code,
-    new_secret,
+    new_password,
+    new_pin,
     new_user_codes,
 )
 from services.identity.passwords import Cost, Hasher, HasherBusy, Peppers, normalised
+from services.identity.secret_stock import passwords
 
 CHEAP = Cost(memory=1024, passes=1)
 PEPPER = os.urandom(32)
@@ -29,16 +31,15 @@ def hasher() -> Hasher:
 
 def test_an_initial_password_is_four_groups_of_four_without_look_alikes() -> None:
     for _ in range(200):
-        secret = new_secret(with_pin=True)
-        assert re.fullmatch(r"([a-z2-9]{4}-){3}[a-z2-9]{4}", secret.password)
-        assert not set(secret.password) & set("01ilou")
-        assert secret.pin is not None and re.fullmatch(r"\d{6}", secret.pin)
-    assert new_secret(with_pin=False).pin is None
+        password = new_password()
+        assert re.fullmatch(r"([a-z2-9]{4}-){3}[a-z2-9]{4}", password)
+        assert not set(password) & set("01ilou")
+        assert re.fullmatch(r"\d{6}", new_pin())
     assert ALPHABET.lower() == ALPHABET and len(set(ALPHABET)) == 28
 
 
 def test_every_character_of_the_alphabet_comes_up() -> None:
-    drawn = "".join(new_secret(with_pin=False).password for _ in range(300)).replace("-", "")
+    drawn = "".join(new_password() for _ in range(300)).replace("-", "")
     assert set(drawn) == set(ALPHABET)
 
 
@@ -115,10 +116,14 @@ async def test_a_full_queue_says_so_and_recovers() -> None:
 
 async def test_a_bulk_issue_does_not_fill_the_queue() -> None:
     hasher = Hasher(Peppers([PEPPER]), CHEAP, cores=1, queue=1)
-    bulk = asyncio.create_task(hasher.hash_many(["x"] * 50))
+    stock = passwords(hasher)
+    bulk = asyncio.create_task(stock.take(50))
     await asyncio.sleep(0)
     assert await hasher.hash("y")
-    assert len(await bulk) == 50
+    taken = await bulk
+    assert len({one.plain for one in taken}) == 50
+    assert all([await hasher.verify(canonical_password(one.plain), one.verifier) for one in taken])
+    await stock.close()
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,33 @@
--- A page of those who wait, with what their terms depend on. `has_left`: no enrolment of theirs (or of a child of
--- theirs) stands in that year any more. `barred`: a guardian who may see the data of none of these children.
+-- A page of those who wait, with what their terms depend on. They began to wait for one school year; who left in
+-- that one and is here in a later one waits for that. `has_left`: no enrolment of theirs (or of a child of theirs)
+-- stands since. `barred`: a guardian who may see the data of none of these children.
 select
-    q.account, q.holder, q.role, q.year, q.actor, q.correlation, q.causation, p.birth_date,
+    q.account, q.holder, q.role, coalesce(stands.year, q.year) as year, q.actor, q.correlation, q.causation,
+    p.birth_date,
     case q.role
-        when 'pupil' then exists (
+        when 'pupil' then stands.year is null and exists (
             select from projections.enrolments_v1 e
             where e.student = q.holder and e.year = q.year and e.ended
         )
-        when 'guardian' then q.year is not null and not exists (
-            select from projections.guardianships_v1 g
-            join projections.enrolments_v1 e on e.student = g.student and e.year = q.year and not e.ended
-            where g.guardian = q.holder
-        )
+        when 'guardian' then q.year is not null and stands.year is null
         else false
     end as has_left,
     q.role = 'guardian' and not exists (
         select from projections.guardianships_v1 g
         where g.guardian = q.holder and g.data_access and (q.year is null or exists (
             select from projections.enrolments_v1 e
-            where e.student = g.student and e.year = q.year and not e.ended
+            where e.student = g.student and e.year >= q.year and not e.ended
         ))
     ) as barred
 from private.issuance_queue q
 left join projections.people_v1 p on p.person = q.holder
+left join lateral (
+    select min(e.year) as year from projections.enrolments_v1 e
+    where e.year >= q.year and not e.ended and (
+        e.student = q.holder
+        or e.student in (select g.student from projections.guardianships_v1 g where g.guardian = q.holder)
+    )
+) stands on true
 where q.school = $1 and q.role = $2 and q.account > $3
 order by q.account
 limit $4
