@@ -1,0 +1,70 @@
+"""Entries to typed events, page by page: what the next page needs is fetched while this one is opened."""
+
+import asyncio
+import gc
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from shared.contracts.entry import decode, parse, sealed_keys
+from shared.contracts.event import Event, Recorded
+from shared.keyring.keyring import HeldKeys, Keyring
+from shared.tasks import one_ahead
+
+_SLICE = 250
+"""Events between which others get their turn."""
+
+
+class Page(NamedTuple):
+    """Entries with all that opening them needs: no I/O any more."""
+
+    entries: Sequence[bytes]
+    envelopes: Sequence[Mapping[str, Any]]
+    keys: HeldKeys
+
+
+async def prepare(keyring: Keyring, entries: Sequence[bytes]) -> Page:
+    with nothing_to_collect():
+        envelopes = [parse(entry) for entry in entries]
+        wanted = sealed_keys(envelopes)
+    return Page(entries, envelopes, await keyring.load(wanted) if wanted else HeldKeys(()))
+
+
+async def opened(page: Page) -> list[Recorded[Event]]:
+    """The typed events of a page."""
+    events: list[Recorded[Event]] = []
+    for start in range(0, len(page.entries), _SLICE):
+        if start:
+            await asyncio.sleep(0)
+        part = slice(start, start + _SLICE)
+        with nothing_to_collect():
+            events += map(decode, page.entries[part], page.envelopes[part], repeat(page.keys))
+    return events
+
+
+async def pages_opened(
+    keyring: Keyring, pages: AsyncIterable[Sequence[bytes]]
+) -> AsyncGenerator[list[Recorded[Event]], None]:
+    """The events of pages of entries."""
+
+    async def prepared() -> AsyncGenerator[Page, None]:
+        async for entries in pages:
+            yield await prepare(keyring, entries)
+
+    async with aclosing(one_ahead(prepared())) as ahead:
+        async for page in ahead:
+            await asyncio.sleep(0)
+            yield await opened(page)
+
+
+@contextmanager
+def nothing_to_collect() -> Iterator[None]:
+    """Thousands of objects are made, and none is garbage: the collector would look at them over and over."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
