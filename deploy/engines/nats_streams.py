@@ -10,6 +10,7 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
 
 from deploy.engines.errors import EngineError
 from deploy.engines.nats_keys import SeedFolder, school_user
@@ -26,6 +27,7 @@ STREAM_NOT_FOUND = 10059
 WRONG_LAST_SEQUENCE = 10071
 NO_LEADER = (10005, 10006, 10008, 10009)  # too few servers yet, not active, not available, not the leader
 LEADER_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
 RELOADS = 4
 
 Config = dict[str, Any]
@@ -87,22 +89,26 @@ def ingress_consumer() -> Config:
 
 
 async def connect(url: str, seeds: SeedFolder, user: str) -> Client:
-    """A short-lived connection as one user; gives up after five seconds.
+    """A short-lived connection as one user; gives up after ten seconds.
 
     Errors: EngineError when nobody answers or the user is refused.
     """
     try:
-        return await nats.connect(
-            servers(url),
-            nkeys_seed=str(seeds.file(user)),
-            inbox_prefix=f"_INBOX_{user}".encode(),
-            connect_timeout=5,
-            allow_reconnect=False,
-            max_reconnect_attempts=0,
-            error_cb=_quiet,
-        )
+        # The client itself would go on asking servers that do not answer.
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await nats.connect(
+                servers(url),
+                nkeys_seed=str(seeds.file(user)),
+                inbox_prefix=f"_INBOX_{user}".encode(),
+                connect_timeout=5,
+                allow_reconnect=False,
+                max_reconnect_attempts=0,
+                error_cb=_quiet,
+            )
     except Exception as error:
-        raise EngineError(f"the bus at {url} does not let {user} in: {error}") from error
+        raise EngineError(
+            f"the bus at {url} does not let {user} in: {str(error) or type(error).__name__}"
+        ) from error
 
 
 async def _quiet(_: Exception) -> None:
@@ -183,19 +189,47 @@ async def wipe(url: str, seeds: SeedFolder, *names: str) -> None:
             await client.close()
 
 
-async def reload(url: str, seeds: SeedFolder) -> None:
-    """Make the server read its configuration again, through the system account; returns when it has.
+async def stream_info(url: str, seeds: SeedFolder, name: str) -> Config:
+    """What an event stream says of itself; `cluster.leader` is null without a quorum. Errors: EngineError."""
+    client = await connect(url, seeds, f"{name.lower()}_admin")
+    try:
+        found = await _ask(client, f"STREAM.INFO.{name}")
+    finally:
+        await client.close()
+    _check(found, f"the state of {name}")
+    return found
 
-    Errors: EngineError with the server's reason when it keeps the old one.
+
+async def reload(url: str, seeds: SeedFolder) -> None:
+    """Make every server read its configuration again, through the system account; returns when they have.
+
+    Errors: EngineError with a server's reason when it keeps the old one.
     """
     client = await connect(url, seeds, "sys")
     try:
-        found = await client.request("$SYS.REQ.SERVER.PING", b"", timeout=10)
-        server = json.loads(found.data)["server"]["id"]
-        answer = await client.request(f"$SYS.REQ.SERVER.{server}.RELOAD", b"", timeout=10)
+        for server in await _servers(client, len(servers(url))):
+            answer = await client.request(f"$SYS.REQ.SERVER.{server}.RELOAD", b"", timeout=10)
+            _check(json.loads(answer.data), "its new configuration")
+    except NatsError as error:
+        raise EngineError(f"a server of the bus does not answer: {type(error).__name__}") from error
     finally:
         await client.close()
-    _check(json.loads(answer.data), "its new configuration")
+
+
+async def _servers(client: Client, expected: int) -> list[str]:
+    """The ids of the servers that are there."""
+    inbox = client.new_inbox()
+    answers = await client.subscribe(inbox)
+    await client.publish("$SYS.REQ.SERVER.PING", b"", reply=inbox)
+    found: list[str] = []
+    try:
+        while len(found) < expected:
+            answer = await answers.next_msg(timeout=10 if not found else 2)
+            found.append(json.loads(answer.data)["server"]["id"])
+    except NatsTimeout:
+        if not found:
+            raise
+    return found
 
 
 async def school_is_heard(url: str, seeds: SeedFolder, school: str) -> bool:
@@ -212,7 +246,7 @@ async def school_is_heard(url: str, seeds: SeedFolder, school: str) -> bool:
     return code == WRONG_LAST_SEQUENCE
 
 
-async def admit_school(url: str, seeds: SeedFolder, school: str) -> None:
+async def admit_school(url: str, seeds: SeedFolder, school: str, replicas: int = 1) -> None:
     """Make a server whose configuration names a new school let it in, and widen the queue.
 
     A new account's way into another one opens only with the reload after the one that made it (nats-server
@@ -220,7 +254,7 @@ async def admit_school(url: str, seeds: SeedFolder, school: str) -> None:
     """
     for _ in range(RELOADS):
         await reload(url, seeds)
-        await provision(url, seeds)
+        await provision(url, seeds, replicas)
         if await school_is_heard(url, seeds, school):
             return
     raise EngineError(f"the bus does not hear {school} after {RELOADS} reloads: restart it")

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,7 +187,7 @@ class House:
 @asynccontextmanager
 async def house(
     report: Report,
-    before: Callable[[Settings], None] = lambda _: None,
+    before: Callable[[Settings], Awaitable[None]] | None = None,
     disks: ExitStack | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
@@ -197,7 +197,8 @@ async def house(
     """
     with temporary_folder() as folder, disks or ExitStack():
         chosen = Settings(data=Path(folder) / "data", base_port=0, instance="faults", **settings)
-        before(chosen)
+        if before is not None:
+            await before(chosen)
         limits = httpx.Limits(max_connections=50)
         async with (
             Running(chosen) as running,

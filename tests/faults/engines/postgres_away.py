@@ -34,10 +34,11 @@ async def postgres_restarts(report: Report) -> None:
 @scenario("postgres-cuts")
 async def postgres_cuts(report: Report) -> None:
     """Every connection of the services is cut, again and again: between, before and within commits."""
+    moments = random.Random(report.seed)
     async with house(report) as here:
         async with here.arriving(at_once=8, pause=0.0):
             for turn in range(120 if report.long else 6):
-                await asyncio.sleep(random.uniform(0.02, 0.6))
+                await asyncio.sleep(moments.uniform(0.02, 0.6))
                 await _cut(here, only_writing=turn % 3 == 0)
         await here.settles()
 

@@ -24,7 +24,7 @@ async def postgres_disk_full(report: Report) -> None:
         return
     disks = ExitStack()
 
-    def on_a_small_disk(settings: Settings) -> None:
+    async def on_a_small_disk(settings: Settings) -> None:
         disks.enter_context(small_disk(claim_folder(settings) / "postgres", DISK))
 
     async with house(report, on_a_small_disk, disks) as here:
