@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from shared.contracts.event import Context, Event, Recorded
 from shared.decider import Decider
 from shared.eventstore.batcher import Batcher
+from shared.eventstore.gathered import Gathered
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import (
     Append,
@@ -15,6 +16,8 @@ from shared.eventstore.units import (
     IdempotencyKey,
     IdempotencyKeyReused,
     KeyReused,
+    Question,
+    Recalled,
     Repeated,
     Unit,
     Write,
@@ -93,10 +96,11 @@ class Executed:
 
 
 class Commands:
-    """Runs single commands, gathered by the batcher."""
+    """Runs single commands: what they load, and what they commit, is gathered."""
 
     def __init__(self, store: EventStore) -> None:
         self.store = store
+        self._recalling: Gathered[Question, Recalled] = Gathered(store.recall)
         self._batcher = Batcher(store)
 
     async def execute(
@@ -112,17 +116,19 @@ class Commands:
         result: Mapping[str, Any] | None = None,
     ) -> Executed:
         """Raises `Refused` from the domain, `IdempotencyKeyReused`, `ConcurrencyConflict` after ten tries."""
-        conflict = Conflict(decider.stream(aggregate_id), 0, 0)
+        stream = decider.stream(aggregate_id)
+        conflict = Conflict(stream, 0, 0)
         for _ in range(_TRIES):
-            workspace = Workspace(self.store)
-            await workspace.load(decider, [aggregate_id])
-            if idempotency is not None and (known := await self.store.known_result(idempotency)) is not None:
-                return _repeated(known)
-            events = tuple(workspace.decide(decider, aggregate_id, command))
+            recalled = await self._recalling.ask(Question(stream, idempotency))
+            if recalled.answered is not None:
+                return _repeated(recalled.answered)
+            history = recalled.history
+            events = tuple(decider.decide(decider.fold(r.event for r in history), command))
             if not events and not writes and idempotency is None:
                 return Executed((), result or {})
+            appends = (Append(stream, len(history), events),) if events else ()
             outcome = await self._batcher.submit(
-                Unit(school, context, workspace.appends(), tuple(writes), idempotency, result or {})
+                Unit(school, context, appends, tuple(writes), idempotency, result or {})
             )
             if isinstance(outcome, Conflict):
                 conflict = outcome

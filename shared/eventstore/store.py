@@ -1,7 +1,7 @@
 """The event store of one service: commit, load, replay (DESIGN 4). PostgreSQL is the truth."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
@@ -12,7 +12,17 @@ from shared.database import Pool, Writing
 from shared.eventstore.numbering import Sealed
 from shared.eventstore.projection import Projector
 from shared.eventstore.reading import opened, pages_opened, prepare
-from shared.eventstore.units import Committed, Foreign, IdempotencyKey, KeyReused, Outcome, Repeated, Unit
+from shared.eventstore.units import (
+    Committed,
+    Foreign,
+    IdempotencyKey,
+    KeyReused,
+    Outcome,
+    Question,
+    Recalled,
+    Repeated,
+    Unit,
+)
 from shared.eventstore.writer import Writer
 from shared.ids import new_id
 from shared.keyring.keyring import HeldKeys, Keyring
@@ -86,6 +96,17 @@ class EventStore:
             loaded.setdefault(recorded.stream, []).append(recorded)
         return loaded
 
+    async def recall(self, questions: Sequence[Question]) -> list[Recalled]:
+        """What commands must know before they decide: the history of a stream, what a key was answered."""
+        keys = [q.key for q in questions if q.key is not None]
+        streams = list({q.stream for q in questions})
+        rows = await self.pool.fetch(SQL("recall"), streams, [k.scope for k in keys], [k.key for k in keys])
+        histories: dict[str, list[Recorded[Event]]] = {stream: [] for stream in streams}
+        for recorded in await self.decode([row["entry"] for row in rows if row["key"] is None]):
+            histories[recorded.stream].append(recorded)
+        known = {(r["name"], r["key"]): (r["fingerprint"], r["result"]) for r in rows if r["key"] is not None}
+        return [Recalled(histories[q.stream], _answered(q.key, known)) for q in questions]
+
     async def decode(self, entries: Sequence[bytes]) -> list[Recorded[Event]]:
         """Typed events from entries of any service, personal parts opened."""
         return await opened(await prepare(self.keyring, entries))
@@ -117,14 +138,14 @@ class EventStore:
     async def cursors(self) -> dict[str, int]:
         return {row["source"]: row["position"] for row in await self.pool.fetch(SQL("cursors"))}
 
-    async def known_result(self, key: IdempotencyKey) -> Repeated | KeyReused | None:
-        """What a repeated key was answered, without deciding anything again."""
-        row = await self.pool.fetchrow(SQL("known_result"), key.scope, key.key)
-        if row is None:
-            return None
-        if row["fingerprint"] != key.fingerprint:
-            return KeyReused(key.scope, key.key)
-        return Repeated(json.loads(row["result"]))
+
+def _answered(
+    key: IdempotencyKey | None, known: Mapping[tuple[str, str], tuple[bytes, str]]
+) -> Repeated | KeyReused | None:
+    if key is None or (key.scope, key.key) not in known:
+        return None
+    fingerprint, result = known[key.scope, key.key]
+    return Repeated(json.loads(result)) if fingerprint == key.fingerprint else KeyReused(key.scope, key.key)
 
 
 def _sealed(unit: Unit, held: HeldKeys) -> Sealed:

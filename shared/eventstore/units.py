@@ -99,6 +99,22 @@ class KeyReused:
 Outcome = Committed | Repeated | Conflict | KeyReused
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a command must know before it decides."""
+
+    stream: str
+    key: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The stream's events, in order; `answered` when the key was used before."""
+
+    history: Sequence[Recorded[Event]]
+    answered: Repeated | KeyReused | None
+
+
 class ConcurrencyConflict(Exception):
     def __init__(self, conflict: Conflict) -> None:
         super().__init__(f"{conflict.stream} stands at {conflict.actual}, not at {conflict.expected}")

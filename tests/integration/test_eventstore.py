@@ -197,8 +197,8 @@ async def test_after_a_broken_connection_nothing_is_decided_twice(kernel: Kernel
     store = await kernel.store("registry")
 
     class Broken(EventStore):
-        async def commit(self, *arguments: Any, **options: Any) -> Any:
-            await super().commit(*arguments, **options)
+        async def write(self, *arguments: Any, **options: Any) -> Any:
+            await super().write(*arguments, **options)
             raise asyncpg.ConnectionDoesNotExistError("after the commit")
 
     broken = Broken("registry", store.pool, store.keyring, Projector(lambda _: ()))

@@ -1,1 +1,0 @@
-select fingerprint, result from events.idempotency where scope = $1 and key = $2
