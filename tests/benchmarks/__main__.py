@@ -7,12 +7,14 @@ Exit code 1 when a bar was not met.
 import argparse
 import asyncio
 import importlib
+import logging
 import pkgutil
 import sys
 import time
 from pathlib import Path
 
 import orjson
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +27,7 @@ _NOT_BENCHMARKS = ("__main__", "figure")
 
 
 def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for module in pkgutil.iter_modules(benchmarks.__path__):
         if module.name not in _NOT_BENCHMARKS:
             importlib.import_module(f"{benchmarks.__name__}.{module.name}")
