@@ -33,7 +33,7 @@ class NatsCluster:
         self.folder = folder.resolve()
         self.seeds = SeedFolder(self.folder / "seeds")
         secret = secret_file(self.folder / "seeds" / "routes", secrets.token_urlsafe(32).encode()).read_text()
-        routes = [f"127.0.0.1:{free_port()}" for _ in names]
+        self.routes = [f"127.0.0.1:{free_port()}" for _ in names]
         self.servers = {
             name: NatsEngine(
                 self.folder / name,
@@ -42,9 +42,9 @@ class NatsCluster:
                 host=host or this_host(),
                 name=name,
                 seeds=self.seeds,
-                cluster=Cluster(route, routes, secret),
+                cluster=Cluster(route, self.routes, secret),
             )
-            for name, route in zip(names, routes, strict=True)
+            for name, route in zip(names, self.routes, strict=True)
         }
 
     @property

@@ -28,6 +28,7 @@ WRONG_LAST_SEQUENCE = 10071
 NO_LEADER = (10005, 10006, 10008, 10009)  # too few servers yet, not active, not available, not the leader
 LEADER_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+REQUEST_SECONDS = 2.0
 RELOADS = 4
 
 Config = dict[str, Any]
@@ -121,7 +122,7 @@ async def _ask(client: Client, subject: str, body: Mapping[str, object] | None =
     deadline = time.monotonic() + LEADER_SECONDS
     while True:
         try:
-            answer = await client.request(f"$JS.API.{subject}", payload, timeout=10)
+            answer = await client.request(f"$JS.API.{subject}", payload, timeout=REQUEST_SECONDS)
             found: Config = json.loads(answer.data)
             trouble = found.get("error", {})
             if trouble.get("err_code") not in NO_LEADER:
