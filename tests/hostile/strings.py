@@ -138,6 +138,39 @@ HOSTILE: Final[dict[str, str]] = {
     "long address": "a" * 65 + "@b.example",
 }
 
+KINDS: Final = (
+    "apostrophe",
+    "all ASCII quotes",
+    "emoji family",
+    "Arabic and Latin",
+    "SQL",
+    "element",
+    "attribute, double",
+    "attribute, single",
+    "end of title",
+    "javascript address",
+    "Jinja",
+    "percent format",
+    "brace format",
+    "path traversal",
+    "backslashes",
+    "percent encoded",
+    "zero width",
+    "override",
+    "NUL",
+    "terminal escape",
+    "CR LF",
+    "line separator",
+    "lone high surrogate",
+    "noncharacter",
+    "formula",
+    "10,000 characters",
+    "10,000 combining marks",
+    "nothing but spaces",
+    "address with a line end",
+)
+"""One of each kind, for where a request a string would take too long."""
+
 BYTES: Final[dict[str, bytes]] = {
     "lone continuation": b"An\x80na",
     "overlong": b"An\xc0\xafna",

@@ -1,26 +1,31 @@
 """Every parameter, field, cookie and header of every page and operation takes every hostile string."""
 
 import asyncio
+import itertools
 import json
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
 
+from deploy.demo.backstage import registry_of
 from services.registry.requests import EnrolmentRequest
 from tests.acceptance.installation import Installation, School
 from tests.hostile.answers import wrong_with
-from tests.hostile.fields import Field, fields, put
+from tests.hostile.fields import Field, fields, headers_read, put
 from tests.hostile.operations import somewhere
-from tests.hostile.strings import HOSTILE
+from tests.hostile.strings import BYTES, HOSTILE, KINDS, cleaned
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AT_ONCE = 8
+STORED_SQL = Path(__file__).with_name("stored.sql").read_text()
 FORMS: dict[str, dict[str, str]] = {
     "/accesso/": {"codice": "ABCD2345", "password": "sbagliata"},
     "/accesso/cambio-password": {
@@ -48,7 +53,7 @@ class World:
     installation: Installation
     school: School
     secretary: dict[str, str]
-    api_key: dict[str, str]
+    without_policy: School
     known: dict[str, str]
 
     def url(self, service: str) -> str:
@@ -71,9 +76,18 @@ async def world(installation: Installation, printing: School) -> AsyncIterator[W
         installation,
         printing,
         cookies,
-        {"Authorization": f"Bearer {printing.api_key}"},
+        await without_policy(installation),
         known | {"customer_id": printing.customer_id},
     )
+
+
+async def without_policy(installation: Installation) -> School:
+    """A school for which nothing is issued: its thousand people cost no hashing."""
+    code, customer = "NAIS00001N", "senza-circolare"
+    async with registry_of(installation.running.parts.wiring) as registry:
+        await registry.register_school(code, "Istituto senza circolare", customer)
+        key = await registry.add_api_key(code, "prova")
+    return School(installation, code, customer, key.secret)
 
 
 def request(world: World, field: Field, text: str) -> httpx.Request:
@@ -99,7 +113,7 @@ def request(world: World, field: Field, text: str) -> httpx.Request:
         content = json.dumps(body).encode()
         headers["Content-Type"] = "application/json"
     if field.service == "registry" and field.where == "json":
-        headers |= world.api_key
+        headers["Authorization"] = f"Bearer {world.without_policy.api_key}"
     elif not field.route.path.startswith(
         ("/accesso/", "/s/", "/api/identity/sessions", "/api/identity/password")
     ) or (field.route.path == "/accesso/emissioni"):
@@ -113,8 +127,13 @@ def request(world: World, field: Field, text: str) -> httpx.Request:
 
 def _enrolment(world: World, field: Field, text: str) -> dict[str, Any]:
     """A pupil for each field and string, in the school that issues nothing."""
-    number = f"{field.name}:{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
-    return world.school.enrolment(world.school.pupil(id=number), world.school.guardian(id=f"{number}-g"))
+    number = number_of(field.name, text)
+    school = world.without_policy
+    return school.enrolment(school.pupil(id=number), school.guardian(id=f"{number}-g"))
+
+
+def number_of(field: str, text: str) -> str:
+    return f"{field}:{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
 async def asked(
@@ -140,9 +159,78 @@ async def test_every_parameter_and_field_of_every_route(world: World) -> None:
     requests = [
         (f"{field.label} <- {name}", request(world, field, text))
         for field in every
-        for name, text in HOSTILE.items()
+        for name in KINDS
+        for text in [HOSTILE[name]]
     ]
     wrong, answers = await asked(requests)
     assert not wrong, "\n".join(wrong[:40])
     statuses = {answer.status_code for _, answer in answers}
     assert {200, 303, 401, 404, 422} <= statuses, statuses
+
+
+async def test_every_field_of_an_enrolment(world: World) -> None:
+    """Entered as it is, or refused with the field's pointer."""
+    every = [field for field in fields() if field.model is EnrolmentRequest]
+    requests = [
+        (f"{field.name} <- {name}", request(world, field, HOSTILE[name])) for field in every for name in KINDS
+    ]
+    wrong, answers = await asked(requests)
+    for label, answer in answers:
+        pointers = {error["pointer"] for error in answer.json().get("errors", ())}
+        expected = "#/body/" + label.partition(" <- ")[0].replace(".", "/")
+        if answer.status_code == 422 and expected not in pointers and pointers != {"#/body"}:
+            wrong.append(f"{label}: refused as of {pointers}")
+        elif answer.status_code not in (200, 201, 403, 404, 422):
+            wrong.append(f"{label}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong[:40])
+    database = await asyncpg.connect(world.installation.running.urls("registry").runtime)
+    rows = {row["pupil"]: row for row in await database.fetch(STORED_SQL)}
+    await database.close()
+    for field, name in itertools.product(("pupil.family_name", "pupil.given_name"), KINDS):
+        row = rows.get(number_of(field, HOSTILE[name]))
+        if row is not None:
+            assert row[field.partition(".")[2]] == cleaned(HOSTILE[name]), (field, name)
+
+
+async def test_every_header_and_cookie(world: World) -> None:
+    """Sent as raw bytes, for no HTTP client would: whoever reads them refuses them or reads on."""
+    assert {"accept-language", "host", "x-forwarded-for", "authorization"} <= headers_read()
+    values = [HOSTILE[name].encode("utf-8", "surrogatepass") for name in KINDS] + list(BYTES.values())
+    sent = []
+    for service, path in (
+        ("identity", "/accesso/"),
+        ("registry", "/registro/"),
+        ("notifications", "/consegne/"),
+    ):
+        for value in values:
+            sent += [(service, path, name.encode(), value) for name in headers_read() | {"traceparent"}]
+            sent += [(service, path, b"cookie", name.encode() + b"=" + value) for name in world.secretary]
+            sent.append((service, path, b"cookie", value))
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(service: str, path: str, name: bytes, value: bytes) -> str | None:
+        async with turns:
+            answer = await raw(world.url(service), path, name, value)
+        status = answer.split(b" ", 2)[1] if answer else b"closed"
+        injected = b"\r\nx-injected" in answer.lower() or b"<x-injected" in answer
+        return f"{service} {name!r}: {value[:60]!r}: {status!r}" if status >= b"5" or injected else None
+
+    wrong = [why for why in await asyncio.gather(*(one(*each) for each in sent)) if why]
+    assert not wrong, "\n".join(wrong[:40])
+
+
+async def raw(url: str, path: str, name: bytes, value: bytes) -> bytes:
+    """The answer's bytes to a request with this one header as it is; the second half of a value is the server's to
+    judge."""
+    where = urlsplit(url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    lines = {b"host": where.netloc.encode(), b"accept": b"text/html", b"connection": b"close"} | {name: value}
+    head = b"".join(key + b": " + text + b"\r\n" for key, text in lines.items())
+    try:
+        writer.write(b"GET " + path.encode() + b" HTTP/1.1\r\n" + head + b"\r\n")
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
