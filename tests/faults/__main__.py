@@ -11,6 +11,7 @@ import pkgutil
 import random
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import orjson
@@ -21,7 +22,7 @@ from tests import faults
 from tests.faults.scenario import SCENARIOS, Report
 
 OUT = Path("build/faults.json")
-LONGEST = 1200.0
+LONGEST = 3600.0
 """Seconds after which a scenario is broken off, which is a violation."""
 
 
@@ -62,11 +63,20 @@ def run(name: str, *, long: bool, seed: int) -> Report:
     try:
         asyncio.run(_limited(name, report))
     except Exception as fault:
-        report.violation("comes to its end", f"{type(fault).__name__}: {fault}"[:500])
+        for cause in _causes(fault):
+            report.violation("comes to its end", f"{type(cause).__name__}: {cause}"[:500])
+        traceback.print_exception(fault)
     report.seconds = time.monotonic() - began
+    sys.stderr.write(f"  {report.seconds:.0f} s: {report.phases}\n")
     for violation in report.violations:
         sys.stderr.write(f"  {violation.invariant}: {violation.text}\n")
     return report
+
+
+def _causes(fault: BaseException) -> list[BaseException]:
+    if isinstance(fault, BaseExceptionGroup):
+        return [cause for one in fault.exceptions for cause in _causes(one)]
+    return [fault]
 
 
 async def _limited(name: str, report: Report) -> None:

@@ -12,7 +12,7 @@ _LINE = r"^\s*{}[^:\n]*:\s*(\S+)\s*$"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A credential mail, as it lies in a mailbox."""
+    """A mail as it lies in a mailbox; without a code it is no credential mail, but a bounce, say."""
 
     to: str
     message_id: str
@@ -48,7 +48,8 @@ class Mails:
                 self._read.add(file.name)
                 found.append(_letter(file.read_bytes()))
         for letter in found:
-            self.letters.setdefault(letter.to, []).append(letter)
+            if letter.code:
+                self.letters.setdefault(letter.to, []).append(letter)
         return found
 
 

@@ -52,9 +52,11 @@ class Flow:
         self._gate = asyncio.Semaphore(0)
         self._families = asyncio.Semaphore(FAMILIES_AT_ONCE)
         self._numbers = 0
+        self.let_in = 0
 
     async def prepare(self) -> None:
         """Before the fire: schools, their systems' keys, their secretaries."""
+        self.report.phase("prepare")
         wiring = self.ground.wiring
         assert wiring.bus is not None
         async with registry_of(wiring) as registry:
@@ -66,6 +68,7 @@ class Flow:
             school.seed_file = str(await wiring.bus.add_school(school.code))
             if school.policy == "paper":
                 await self._open_secretary(school.code)
+        self.report.phase("work")
 
     async def _open_secretary(self, school: str) -> None:
         async def opened() -> bool:
@@ -84,6 +87,7 @@ class Flow:
 
     def more(self, pupils: int = 1) -> None:
         """Let so many more pupils in."""
+        self.let_in += pupils
         for _ in range(pupils):
             self._gate.release()
 
@@ -118,7 +122,7 @@ class Flow:
                 raise GaveUp(f"nothing goes on: {now[0]} enrolled, {now[1]} with a password of their own")
 
     def _everybody_has_a_password(self) -> bool:
-        return len(self.book.chosen) >= sum(entitled(school) for school in self.schools)
+        return len(self.book.chosen) >= sum(reached(school) for school in self.schools)
 
     async def _enter(self, school: SchoolUnderFire, group: asyncio.TaskGroup) -> None:
         waiting: list[Pupil] = []
@@ -172,7 +176,7 @@ class Flow:
     async def _read_mails(self, group: asyncio.TaskGroup) -> None:
         while True:
             for letter in self.mails.new():
-                if letter.code not in self.book.initial:
+                if letter.code and letter.code not in self.book.initial:
                     group.create_task(self.first_sign_in(letter.code, letter.password))
             await asyncio.sleep(0.3)
 
@@ -209,6 +213,11 @@ class Flow:
 def entitled(school: SchoolUnderFire) -> int:
     """How many get credentials: by mail the guardians (the pupils wait for a mailbox), on paper everybody."""
     return len(school.guardians) + (len(school.pupils) if school.policy == "paper" else 0)
+
+
+def reached(school: SchoolUnderFire) -> int:
+    """How many of them can be given what they are entitled to."""
+    return entitled(school) - len(school.unreachable)
 
 
 async def signs_in(http: Patient, code: str, password: str) -> bool:

@@ -5,6 +5,7 @@ Everything in it can be killed, the supervisor included; it does not outlive who
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,8 +21,10 @@ from deploy.folder import RunFile, claim_folder, read_run_file
 from deploy.settings import Settings, resolve_ports
 from deploy.status import PartStatus, look
 from shared.faults import Point, wanted_name
+from tests.faults.scenario import Report
 
 ROOT = Path(__file__).parents[2]
+KEPT_LOGS = ROOT / "build" / "faults"
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -118,6 +121,19 @@ class Ground:
         if pid is not None and _is_child(pid, self._supervisor.pid):
             os.kill(pid, number)
 
+    def memory(self, part: str) -> int:
+        """Resident bytes; 0 while it does not run."""
+        pid = self.pid(part)
+        with suppress(OSError, ValueError):
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+        return 0
+
+    def open_files(self, part: str) -> int:
+        with suppress(OSError):
+            return len(list(Path(f"/proc/{self.pid(part)}/fd").iterdir()))
+        return 0
+
     @property
     def alive(self) -> bool:
         return self._supervisor.alive
@@ -174,16 +190,30 @@ def _is_child(pid: int, parent: int | None) -> bool:
 
 
 @asynccontextmanager
-async def ground(settings: dict[str, str] | None = None) -> AsyncIterator[Ground]:
-    """An installation that is ready; stopped and deleted at the end. Errors: NotReady."""
+async def ground(report: Report, settings: dict[str, str] | None = None) -> AsyncIterator[Ground]:
+    """An installation that is ready; stopped and deleted at the end, its logs kept where something was violated.
+
+    Errors: NotReady.
+    """
     with temporary_folder() as folder:
         made = Ground(folder, settings)
+        well = False
         try:
+            report.phase("start")
             made.start()
             await made.ready()
+            report.phase("work")
             yield made
+            well = not report.violations
         finally:
+            report.phase("stop")
             made.stop()
+            report.phase("")
+            if not well:
+                kept = KEPT_LOGS / report.name
+                shutil.rmtree(kept, ignore_errors=True)
+                shutil.copytree(made.data / "logs", kept)
+                shutil.copy(folder / "supervisor.log", kept)
 
 
 PARTS = ("postgres", "nats", "caddy", "mailbox", *SERVICES)

@@ -1,6 +1,7 @@
 """Clients that do as they are told: what was not answered, or answered *later*, is asked again."""
 
 import asyncio
+import random
 import ssl
 import time
 from collections import Counter
@@ -23,7 +24,8 @@ class GaveUp(Exception):
 
 class Patient:
     """An HTTP client. `urls`: asked in turn when one does not answer. `address`: where it comes from, so that
-    families are not all of one household. `answers`: how often each status, and each failure, was met."""
+    families are not all of one household. `answers`: how often each status, and each failure, was met. `obedient`:
+    comes back when it is told to, not sooner."""
 
     def __init__(
         self,
@@ -82,10 +84,12 @@ class Patient:
             else:
                 said = str(answer.status_code)
                 self.answers[said] += 1
-                if answer.status_code not in AGAIN:
+                told = answer.headers.get("Retry-After") if self._obedient else None
+                if told is None and answer.status_code not in AGAIN:
                     return answer
-                if self._obedient:
-                    pause = float(answer.headers.get("Retry-After", PAUSE))
+                if told is not None:
+                    self.answers[f"{said} with Retry-After"] += 1
+                    pause = float(told) + random.uniform(0, 1)
             if not said.isdigit():
                 self.answers[said] += 1
             if time.monotonic() > deadline:

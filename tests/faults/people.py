@@ -40,11 +40,13 @@ class Pupil:
 
 @dataclass
 class SchoolUnderFire:
-    """One school: `policy` is a preset's name. `api_key` and `seed_file` are what its systems were given."""
+    """One school: `policy` is a preset's name. `unreachable`: guardians whose mailbox says never. `api_key` and
+    `seed_file` are what its systems were given."""
 
     code: str
     policy: str
     pupils: list[Pupil]
+    unreachable: frozenset[str] = frozenset()
     api_key: str = field(default="", repr=False)
     seed_file: str = ""
 
@@ -85,16 +87,30 @@ class SchoolUnderFire:
         return "\n".join([*rows, ""]).encode()
 
 
-def school(code: str, policy: str, pupils: int, *, ways: tuple[Way, ...] = tuple(Way)) -> SchoolUnderFire:
-    """`pupils` first years: each with a mother, every third with a father too, every tenth a sibling of the last."""
+def school(
+    code: str,
+    policy: str,
+    pupils: int,
+    *,
+    ways: tuple[Way, ...] = tuple(Way),
+    mailboxes: tuple[str, ...] = ("",),
+) -> SchoolUnderFire:
+    """`pupils` first years: each with a mother, every third with a father too, every tenth a sibling of the last.
+
+    `mailboxes`: what their addresses ask of the embedded mailbox, in turn (`+reply452x2`).
+    """
     made: list[Pupil] = []
+    never = set()
     for number in range(1, pupils + 1):
         tag = f"{code[4:9]}-{number:04}"
-        guardians = [Guardian(f"M{tag}", "mother", f"m{tag}@famiglia.example".lower())]
+        asks = mailboxes[number % len(mailboxes)]
+        guardians = [Guardian(f"M{tag}", "mother", f"m{tag}{asks}@famiglia.example")]
         if number % 3 == 0:
-            guardians.append(Guardian(f"P{tag}", "father", f"p{tag}@famiglia.example".lower()))
+            guardians.append(Guardian(f"P{tag}", "father", f"p{tag}{asks}@famiglia.example"))
         if number % 10 == 0:
             guardians = list(made[-1].guardians)
+        elif asks.startswith("+reply5") and "x" not in asks:
+            never |= {guardian.id for guardian in guardians}
         section = chr(ord("A") + (number - 1) // CLASS_SIZE)
         made.append(Pupil(f"A{tag}", section, ways[number % len(ways)], tuple(guardians)))
-    return SchoolUnderFire(code, policy, made)
+    return SchoolUnderFire(code, policy, made, frozenset(never))

@@ -24,7 +24,7 @@ async def random_kills(report: Report) -> None:
     """300 pupils of two schools, 140 kills (short: 16 pupils, 6 kills)."""
     pupils, kills = (150, LONG_KILLS) if report.long else (8, SHORT_KILLS)
     schools = [school("TOIS00001X", "email", pupils), school("TOIS00002X", "paper", pupils)]
-    async with ground() as made, Outside(made.wiring) as outside:
+    async with ground(report) as made, Outside(made.wiring) as outside:
         flow = Flow(made, outside, schools, report)
         await flow.prepare()
         async with asyncio.TaskGroup() as group:

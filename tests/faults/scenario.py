@@ -1,5 +1,6 @@
 """What a fault scenario is, and what it reports."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 
@@ -22,17 +23,27 @@ class Report:
     kills: int = 0
     seed: int = 0
     seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
+    _phase: str = field(default="", repr=False)
+    _since: float = field(default=0.0, repr=False)
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def phase(self, name: str) -> None:
+        """What follows is this part of the scenario: its seconds are reported."""
+        now = time.monotonic()
+        if self._phase:
+            self.phases[self._phase] = round(self.phases.get(self._phase, 0.0) + now - self._since, 1)
+        self._phase, self._since = name, now
 
     def violation(self, invariant: str, text: str) -> None:
         self.violations.append(Violation(invariant, text))
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if not name.startswith("_")}
 
 
 Scenario = Callable[[Report], Awaitable[None]]
