@@ -22,11 +22,14 @@ select
 from private.issuance_queue q
 left join projections.people_v1 p on p.person = q.holder
 left join lateral (
-    select min(e.year) as year from projections.enrolments_v1 e
-    where e.year >= q.year and not e.ended and (
-        e.student = q.holder
-        or e.student in (select g.student from projections.guardianships_v1 g where g.guardian = q.holder)
-    )
+    select min(e.year) as year
+    from (
+        select q.holder as student
+        union all
+        select g.student from projections.guardianships_v1 g where g.guardian = q.holder
+    ) whose
+    join projections.enrolments_v1 e using (student)
+    where e.year >= q.year and not e.ended
 ) stands on true
 where q.school = $1 and q.role = $2 and q.account > $3
 order by q.account
