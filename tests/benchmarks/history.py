@@ -16,12 +16,12 @@ from services.registry.operations import HERE
 from services.registry.projections import project
 from shared import migrations
 from shared.contracts import registry as said
-from shared.contracts.event import Context, Event, Personal
+from shared.contracts.event import Context, Event, Personal, Recorded
 from shared.database import open_pool
-from shared.eventstore.projection import Projector
+from shared.eventstore.projection import Project, Projector
+from shared.eventstore.rebuild import Rebuild, Rebuilt
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Unit
-from shared.ids import derived_id
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 from shared.runtime import KERNEL
 from tests.benchmarks.figure import Bench
@@ -31,6 +31,7 @@ KEK = KeyEncryptionKey(bytes(32))
 YEARS = ("2024/2025", "2025/2026", "2026/2027")
 FAMILIES, CLASS = 1000, 25
 EVENTS_OF_A_FAMILY = 10
+_PEOPLE = ("pupil", "mother", "father")
 _COMMIT = 4000
 _CONTEXT = Context(actor="system:import", correlation="import")
 
@@ -63,7 +64,7 @@ async def make_place(bench: Bench) -> Place:
 
 
 @asynccontextmanager
-async def opened(place: Place) -> AsyncIterator[EventStore]:
+async def opened(place: Place, project: Project = project) -> AsyncIterator[EventStore]:
     pool = await open_pool(place.runtime_url, name="bench")
     keys = await open_pool(place.keyring_url, name="bench", most=4)
     try:
@@ -72,18 +73,30 @@ async def opened(place: Place) -> AsyncIterator[EventStore]:
         await asyncio.gather(pool.close(), keys.close())
 
 
-async def live(store: EventStore, events: int, first_school: int = 0) -> None:
-    """Append families with `events` events, school by school, and what founds their schools before."""
-    families = [
-        Family(first_school + n // FAMILIES, n % FAMILIES) for n in range(events // EVENTS_OF_A_FAMILY)
-    ]
-    schools = range(first_school, families[-1].school_number + 1)
+async def live(place: Place, schools: range, events_of_school: int) -> None:
+    """Append what founds the schools, then their families. Projections are left to a rebuild."""
+    number = events_of_school // EVENTS_OF_A_FAMILY
+    families = [Family(school, n) for school in schools for n in range(number)]
     appends = chain(
-        ((school_code(number), append) for number in schools for append in _founded(number)),
+        ((school_code(school), append) for school in schools for append in _founded(school)),
         ((family.school, append) for year in range(3) for family in families for append in family.year(year)),
     )
-    while batch := list(islice(appends, _COMMIT)):
-        await store.commit(list(units(batch)), atomic=True)
+    async with opened(place, lambda _: ()) as store:
+        while batch := list(islice(appends, _COMMIT)):
+            await store.commit(list(units(batch)), atomic=True)
+
+
+async def rebuilt(place: Place, *, switch: bool = True) -> Rebuilt:
+    """All projections, made anew from history."""
+
+    async def nobody(source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+        raise AssertionError(f"{source} was never read")
+        yield []
+
+    async with opened(place) as store:
+        return await Rebuild(store, project, place.owner_url, nobody).run(
+            service_role="registry", switch=switch
+        )
 
 
 def units(appends: Iterable[tuple[str, Append]]) -> Iterator[Unit]:
@@ -100,7 +113,12 @@ def school_code(number: int) -> str:
 
 
 def class_id(school: int, year: int, number: int) -> str:
-    return derived_id("class", str(school), str(year), str(number))
+    return _id(3 + year, school, number)
+
+
+def _id(kind: int, school: int, number: int) -> str:
+    """As long as any id, and following from what it stands for."""
+    return f"0192a{kind:03x}-{school:04x}-7000-8000-{number:012x}"
 
 
 def _founded(school: int) -> Iterator[Append]:
@@ -235,4 +253,4 @@ class Family:
         return class_id(self.school_number, year, (self.number // CLASS + beside) % (FAMILIES // CLASS))
 
     def _id(self, who: str) -> str:
-        return derived_id(who, str(self.school_number), str(self.number))
+        return _id(_PEOPLE.index(who), self.school_number, self.number)
