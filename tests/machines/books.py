@@ -79,6 +79,7 @@ class Credentials:
     all: dict[str, Slip] = field(default_factory=dict)
     years: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     codes: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
     def enter(self, recorded: Recorded[Event], now: datetime) -> None:
         match recorded.event:
@@ -105,6 +106,8 @@ class Credentials:
             case acc.PasswordChanged() as e:
                 assert e.first is not self.newest[e.account].changed
                 self.newest[e.account].changed = True
+            case acc.IssuanceRefused() as e:
+                self.refused.add(e.account)
             case acc.CredentialsKept() as e:
                 assert self.newest[e.account].opens(now)
                 assert e.year not in self.years[e.account], "one year, one word"

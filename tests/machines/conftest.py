@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+_AS_IT_CAME = (Phase.explicit, Phase.generate)
+"""Not shrunk: a story of real engines takes too long to tell a hundred times."""
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 
 settings.register_profile(
@@ -14,6 +16,7 @@ settings.register_profile(
     database=None,
     max_examples=6,
     stateful_step_count=25,
+    phases=_AS_IT_CAME,
     print_blob=True,
     suppress_health_check=_SLOW,
 )
@@ -21,11 +24,11 @@ settings.register_profile(
     "thorough",
     deadline=None,
     database=None,
-    max_examples=300,
-    stateful_step_count=60,
+    max_examples=60,
+    stateful_step_count=50,
     print_blob=True,
     suppress_health_check=_SLOW,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    phases=_AS_IT_CAME,
 )
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 """Named by each machine and property itself, so that the rest of the suite keeps its own."""

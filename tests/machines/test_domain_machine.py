@@ -11,10 +11,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     rule,
-    run_state_machine_as_test,
 )
 
 from deploy.engines import PostgresEngine
@@ -47,6 +45,7 @@ from tests.machines.books import Credentials, Deliveries, Register
 from tests.machines.ground import Ground
 from tests.machines.office import YEARS, Answer, Office
 from tests.machines.town import SERVICES, Crash, Town
+from tests.machines.witness import Witnessed, run_machine, witnessed
 
 CODE = "RMIC8AB00X"
 MIXED = PAPER.model_copy(
@@ -63,15 +62,18 @@ years, sources, names = (st.sampled_from(x) for x in (YEARS, ("sec", "one"), ("A
 HOLDERS = tuple((acc.AccountRole.pupil, s) for s in PUPILS) + tuple(
     (acc.AccountRole.guardian, g) for g in GUARDIANS
 )
+chunks = st.sampled_from((1, 2, 5, None))
 holders = st.sampled_from(HOLDERS).map(lambda h: account_id(*h))
 DECIDERS: dict[str, Decider[Any, Any]] = {
     d.category: d for d in (SCHOOL, SCHOOL_CLASS, STUDENT, GUARDIAN, ACCOUNT, DELIVERY)
 }
 
 
-class DomainMachine(RuleBasedStateMachine):
-    def __init__(self, grounds: dict[str, Ground], folder: Path, steps: Counter[str]) -> None:
-        super().__init__()
+class DomainMachine(Witnessed):
+    def __init__(
+        self, grounds: dict[str, Ground], folder: Path, steps: Counter[str], witnessed: list[str]
+    ) -> None:
+        super().__init__(witnessed)
         self.run_now = next(iter(grounds.values())).runner.run
         self.town = Town(grounds, folder / new_id())
         self.steps = steps
@@ -84,12 +86,38 @@ class DomainMachine(RuleBasedStateMachine):
         self.mistakes: Counter[str] = Counter()
         self.open = False
 
-    @initialize(policy=st.sampled_from(POLICIES))
-    def begin(self, policy: CredentialPolicy) -> None:
+    @initialize(
+        policy=st.sampled_from(POLICIES),
+        enrolments=st.lists(st.tuples(pupils, classes), min_size=2, max_size=4),
+        links=st.lists(
+            st.tuples(guardians, pupils, st.sampled_from((True, True, False))), min_size=2, max_size=5
+        ),
+        heard=st.booleans(),
+    )
+    @witnessed
+    def begin(
+        self,
+        policy: CredentialPolicy,
+        enrolments: list[tuple[str, str]],
+        links: list[tuple[str, str, bool]],
+        heard: bool,
+    ) -> None:
+        """A school in September, of which the others have heard or not."""
         self.run_now(self.town.open())
         self.open = True
         self._office(SCHOOL, CODE, RegisterSchool(CODE, "Istituto", "istituto"), self.office.register())
         self._office(SCHOOL, CODE, AdoptPolicy(policy, "delibera"), self.office.adopt(policy))
+        for student, class_id in enrolments:
+            self._enrol(student, YEARS[0], class_id, "Anna", "sec", None)
+        for guardian, student, data_access in links:
+            self._link(guardian, student, "Anna", "sec", data_access)
+        self.run_now(self.town.publish_key())
+        if heard:
+            self.run_now(self.town.read("identity", "notifications"))
+            self.run_now(self.town.read("identity", "registry", twice=True))
+            self.run_now(self.town.read("notifications", "registry"))
+            self.run_now(self.town.read("notifications", "identity"))
+        self._look(reacting=True)
 
     def teardown(self) -> None:
         if not self.open:
@@ -103,6 +131,7 @@ class DomainMachine(RuleBasedStateMachine):
 
     def _office(self, decider: Decider[Any, Any], aggregate: str, command: Any, expected: Answer) -> None:
         """The registry's answer is the one foretold; said again, it changes nothing."""
+        self._count("office")
         self.town.later += timedelta(minutes=1)
         for foretold in (expected, None):
             try:
@@ -124,21 +153,25 @@ class DomainMachine(RuleBasedStateMachine):
         ).events
 
     @rule(policy=st.sampled_from(POLICIES))
+    @witnessed
     def adopt_policy(self, policy: CredentialPolicy) -> None:
         self._office(SCHOOL, CODE, AdoptPolicy(policy, "delibera"), self.office.adopt(policy))
 
     @rule(year=years)
+    @witnessed
     def open_year(self, year: str) -> None:
         first = int(year[:4])
         command = OpenYear(year, date(first, 9, 1), date(first + 1, 8, 31))
         self._office(SCHOOL, CODE, command, self.office.open_year(year))
 
     @rule(class_id=classes, source=sources)
+    @witnessed
     def form_class(self, class_id: str, source: str) -> None:
         command = FormClass(class_id, YEARS[0], "1A", 1, "A", None, source, class_id)
         self._office(SCHOOL_CLASS, class_id, command, self.office.form(class_id, source))
 
     @rule(class_id=classes, source=sources)
+    @witnessed
     def identify_class(self, class_id: str, source: str) -> None:
         self._office(
             SCHOOL_CLASS, class_id, IdentifyClass(source, class_id), self.office.identify(class_id, source)
@@ -148,24 +181,33 @@ class DomainMachine(RuleBasedStateMachine):
         student=pupils, year=years, class_id=classes, name=names, source=sources,
         kind=st.sampled_from((None, None, *EnrolmentKind)),
     )  # fmt: skip
+    @witnessed
     def enrol(
+        self, student: str, year: str, class_id: str, name: str, source: str, kind: EnrolmentKind | None
+    ) -> None:
+        self._enrol(student, year, class_id, name, source, kind)
+
+    def _enrol(
         self, student: str, year: str, class_id: str, name: str, source: str, kind: EnrolmentKind | None
     ) -> None:
         command = Enrol(student, year, class_id, kind, True, None, _pupil(student, name, source))
         self._office(STUDENT, student, command, self.office.enrol(student, year, class_id, name, source))
 
     @rule(student=pupils, name=names, source=sources)
+    @witnessed
     def correct_pupil(self, student: str, name: str, source: str) -> None:
         command = CorrectPupil(student, _pupil(student, name, source))
         self._office(STUDENT, student, command, self.office.correct(student, name, source))
 
     @rule(student=pupils, year=years, class_id=classes)
+    @witnessed
     def move(self, student: str, year: str, class_id: str) -> None:
         self._office(
             STUDENT, student, MoveClass(student, year, class_id), self.office.move(student, year, class_id)
         )
 
     @rule(student=pupils, year=years)
+    @witnessed
     def withdraw(self, student: str, year: str) -> None:
         command = Withdraw(student, year, None, EndReason.transfer)
         self._office(STUDENT, student, command, self.office.withdraw(student, year))
@@ -174,7 +216,11 @@ class DomainMachine(RuleBasedStateMachine):
         guardian=guardians, student=pupils, name=names, source=sources,
         data_access=st.sampled_from((None, True, True, False)),
     )  # fmt: skip
+    @witnessed
     def link(self, guardian: str, student: str, name: str, source: str, data_access: bool | None) -> None:
+        self._link(guardian, student, name, source, data_access)
+
+    def _link(self, guardian: str, student: str, name: str, source: str, data_access: bool | None) -> None:
         details = GuardianDetails(
             family_name="Verdi", given_name=name, email=f"{guardian}@example.org" if guardian != "g2" else None,
             source=source, external_id=guardian,
@@ -189,36 +235,60 @@ class DomainMachine(RuleBasedStateMachine):
     # the others hear of it
 
     @rule(days=st.sampled_from((0, 1, 6, 12, 40)))
+    @witnessed
     def time_passes(self, days: int) -> None:
         self.town.later += timedelta(days=days, hours=1)
         self._count("time")
 
     @rule()
+    @witnessed
     def publish_key(self) -> None:
         self._count("keys")
         self.run_now(self.town.publish_key())
         self._look()
 
+    @rule(most=chunks, twice=st.booleans())
+    @witnessed
+    def identity_reads_the_registry(self, most: int | None, twice: bool) -> None:
+        self._read("identity", "registry", most, twice=twice)
+
+    @rule(most=chunks, twice=st.booleans())
+    @witnessed
+    def notifications_reads_identity(self, most: int | None, twice: bool) -> None:
+        self._read("notifications", "identity", most, twice=twice)
+
     @rule(
         way=st.sampled_from(
-            (("identity", "registry"),) * 3 + (("identity", "notifications"), ("notifications", "registry"))
-            + (("notifications", "identity"),) * 3 + (("registry", "identity"),)
+            (("identity", "notifications"), ("notifications", "registry"), ("registry", "identity"))
         ),
-        most=st.sampled_from((1, 2, 5, None)),
+        most=chunks,
         twice=st.booleans(),
-    )  # fmt: skip
-    def read(self, way: tuple[str, str], most: int | None, twice: bool) -> None:
-        self._count("reading")
-        self.run_now(self.town.read(*way, most, twice=twice))
-        self._look(reacting=way == ("identity", "registry"))
+    )
+    @witnessed
+    def others_read(self, way: tuple[str, str], most: int | None, twice: bool) -> None:
+        self._read(*way, most, twice=twice)
 
     @rule()
+    @witnessed
+    def news_travels(self) -> None:
+        self.run_now(self.town.read("notifications", "registry"))
+        self._read("identity", "registry", None)
+        self._read("notifications", "identity", None)
+
+    def _read(self, service: str, source: str, most: int | None, *, twice: bool = False) -> None:
+        self._count(f"{service} reads {source}")
+        self.run_now(self.town.read(service, source, most, twice=twice))
+        self._look(reacting=(service, source) == ("identity", "registry"))
+
+    @rule()
+    @witnessed
     def issue(self) -> None:
         self._count("issuing")
         self.run_now(self.town.issuer.issue_ready())
         self._look()
 
     @rule(named=st.none() | st.lists(st.sampled_from((*PUPILS, *GUARDIANS)), min_size=1, max_size=3))
+    @witnessed
     def issue_at_the_desk(self, named: list[str] | None) -> None:
         self._count("desk")
         commands = self.town.copies["identity"].commands
@@ -226,6 +296,7 @@ class DomainMachine(RuleBasedStateMachine):
         self._look()
 
     @rule()
+    @witnessed
     def slips_expire(self) -> None:
         self._count("expiry")
         self.run_now(self.town.slips.expire())
@@ -236,6 +307,7 @@ class DomainMachine(RuleBasedStateMachine):
     # holders
 
     @rule(account=holders)
+    @witnessed
     def sign_in(self, account: str) -> None:
         """With what was last given out or chosen: it opens exactly while its credential lives."""
         self._count("sign-ins")
@@ -253,6 +325,7 @@ class DomainMachine(RuleBasedStateMachine):
         assert not opens or slip.accessed
 
     @rule(account=holders)
+    @witnessed
     def choose_a_password(self, account: str) -> None:
         self._count("password changes")
         slip = self.credentials.newest.get(account)
@@ -280,6 +353,7 @@ class DomainMachine(RuleBasedStateMachine):
         self._look()
 
     @rule(account=holders)
+    @witnessed
     def try_an_old_secret(self, account: str) -> None:
         """A superseded credential's secret opens nothing."""
         newest = self.credentials.newest.get(account)
@@ -309,6 +383,7 @@ class DomainMachine(RuleBasedStateMachine):
         answers=st.lists(st.sampled_from(("accept", "defer", "refuse", "drop", "crash")), max_size=4),
         line_is_cut=st.sampled_from((False, False, False, True)),
     )
+    @witnessed
     def post(self, answers: list[str], line_is_cut: bool) -> None:
         self._count("rounds of the postman")
         self.town.mail.answers, self.town.line_is_cut = list(answers), line_is_cut
@@ -321,6 +396,7 @@ class DomainMachine(RuleBasedStateMachine):
         self._look()
 
     @rule(number=st.integers(0, 9), reason=st.sampled_from((None, PrintingReason.lost)))
+    @witnessed
     def print_slip(self, number: int, reason: PrintingReason | None) -> None:
         """As the desk does: the letter says whether there is anything to print for this holder."""
         slips = [d for d in self.deliveries.all.values() if d.requested.channel is Channel.slip]
@@ -347,6 +423,7 @@ class DomainMachine(RuleBasedStateMachine):
     # what must be true
 
     @rule()
+    @witnessed
     def settle_down(self) -> None:
         """When everybody has read everything, nothing is missing and nothing is left over."""
         self._count("settled")
@@ -376,14 +453,16 @@ class DomainMachine(RuleBasedStateMachine):
         assert living <= holding, "a credential without a password"
 
     def _check_nobody_is_forgotten(self) -> None:
-        """Under a policy of slips from now on, with a key to seal to: who came new has credentials."""
+        """Under a policy of slips from now on, with a key to seal to: who came new has credentials, unless they were
+        refused under an earlier policy, which is not taken back."""
         assert self.register.policy is not None
         if self.register.policy.policy != PAPER or not self._key_at_hand():
             return
         for (student, year), class_id in self.register.enrolled.items():
-            if class_id is None or self.register.kinds[student, year] is EnrolmentKind.continuing:
-                continue
-            assert account_id(acc.AccountRole.pupil, student) in self.credentials.newest
+            account = account_id(acc.AccountRole.pupil, student)
+            new = self.register.kinds[student, year] is not EnrolmentKind.continuing
+            if class_id is not None and new and account not in self.credentials.refused:
+                assert account in self.credentials.newest, "waits for ever"
 
     def _key_at_hand(self) -> bool:
         pool = self.town.copies["identity"].store.pool
@@ -472,6 +551,7 @@ def test_no_history_gets_out_of_step(
     record_property: Callable[[str, object], None],
 ) -> None:
     steps: Counter[str] = Counter()
+    witnesses: list[str] = []
     with asyncio.Runner() as runner:
         grounds = {
             service: Ground(postgres, kek, runner, service, service, SERVICES / service / "migrations")
@@ -480,8 +560,8 @@ def test_no_history_gets_out_of_step(
 
         class Machine(DomainMachine):
             def __init__(self) -> None:
-                super().__init__(grounds, tmp_path, steps)
+                super().__init__(grounds, tmp_path, steps, witnesses)
 
-        run_state_machine_as_test(Machine, settings=profile)
+        run_machine(Machine, witnesses, profile)
     for what, number in steps.items():
         record_property(what, number)

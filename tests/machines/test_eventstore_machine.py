@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
 from deploy.engines import PostgresEngine
 from shared.contracts.entry import EntryTooLarge
@@ -33,7 +33,8 @@ from tests.machines.counter import COUNTER, Count
 from tests.machines.ground import Ground
 from tests.machines.history import Sent, project
 from tests.machines.plans import COPIES, KINDS, STREAMS, Intent, Part, executions, intents
-from tests.machines.writers import LOST, OWN_FAULTS, Writers, at_once, unit_of, witnessed
+from tests.machines.witness import run_machine, witnessed
+from tests.machines.writers import LOST, OWN_FAULTS, Writers, at_once, unit_of
 from tests.samples import CONTEXT, unit
 
 TOLD = [(f"p{n % 4}", f"c{n}") for n in range(24)]
@@ -328,9 +329,6 @@ def test_no_writer_loses_or_doubles_anything(
             def __init__(self) -> None:
                 super().__init__(ground, told, TOLD, steps, witnessed)
 
-        try:
-            run_state_machine_as_test(Machine, settings=profile)
-        except Exception as failure:
-            raise AssertionError("\n".join(witnessed[:1])) from failure
+        run_machine(Machine, witnessed, profile)
     for what, number in steps.items():
         record_property(what, number)

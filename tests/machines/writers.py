@@ -1,16 +1,13 @@
 """What the rules of the event store machine have in common: units sent, answers held against the model."""
 
 import asyncio
-import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import wraps
+from collections.abc import Awaitable, Collection, Sequence
 from itertools import groupby
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import asyncpg
 import orjson
-from hypothesis.stateful import RuleBasedStateMachine
 
 from shared.contracts.entry import EntryTooLarge
 from shared.contracts.event import Event, Recorded
@@ -26,9 +23,9 @@ from shared.eventstore.units import (
 from tests.machines.ground import Copy, Ground
 from tests.machines.history import Model, Sent, Undigestible, append, project, tag_of
 from tests.machines.plans import FAULTS, TAKEN, Intent
+from tests.machines.witness import Witnessed
 from tests.samples import CONTEXT
 
-Step = TypeVar("Step", bound=Callable[..., Any])
 LEDGER = "insert into private.ledger (unit) values ($1)"
 OWN_FAULTS: dict[str, type[Exception]] = {
     "refused": asyncpg.CheckViolationError,
@@ -46,26 +43,11 @@ LOST = (
 """What is told to whoever asked when the connection broke: the outcome is not known."""
 
 
-def witnessed(step: Step) -> Step:
-    """Keep what was done and what went wrong first: concurrent work may not go wrong again when it is replayed."""
-
-    @wraps(step)
-    def witness(machine: "Writers", *arguments: Any, **drawn: Any) -> Any:
-        machine.story.append(f"{step.__name__}({drawn})")
-        try:
-            return step(machine, *arguments, **drawn)
-        except Exception:
-            machine.witnessed.append("\n".join([*machine.story, traceback.format_exc()]))
-            raise
-
-    return cast(Step, witness)
-
-
 async def at_once(work: Sequence[Awaitable[Any]]) -> list[Any]:
     return await asyncio.gather(*work, return_exceptions=True)
 
 
-class Writers(RuleBasedStateMachine):
+class Writers(Witnessed):
     """Two copies of a service over one database, and the model beside them."""
 
     def __init__(
@@ -76,15 +58,13 @@ class Writers(RuleBasedStateMachine):
         steps: Counter[str],
         witnessed: list[str],
     ) -> None:
-        super().__init__()
+        super().__init__(witnessed)
         self.ground = ground
         self.foreign = foreign
         self.steps = steps
         self.model = Model(told, ledger={TAKEN})
         self.copies: list[Copy] = []
         self.database = ""
-        self.story: list[str] = []
-        self.witnessed = witnessed
         self._tags = 0
 
     def open_copy(self) -> Copy:
