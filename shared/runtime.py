@@ -33,7 +33,7 @@ log = structlog.get_logger()
 KERNEL = Path(__file__).parent
 _WAIT_FOR_DATABASE = 60
 _SILENCE = 2.0
-_COLLECT_AFTER = (100_000, 20, 20)
+COLLECT_AFTER = (100_000, 20, 20)
 """Events and rows are trees, which end without the collector: at its usual pace it costs a third of an import."""
 Check = Callable[[], Awaitable[str | None]]
 T = TypeVar("T")
@@ -181,7 +181,7 @@ async def open_runtime(
     RunsAsRoot in production.
     """
     gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
+    gc.set_threshold(*COLLECT_AFTER)
     if relaying:
         refuse_root(common.environment)
         if common.faults_folder is not None:

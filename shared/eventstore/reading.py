@@ -1,9 +1,8 @@
 """Entries to typed events, page by page: what the next page needs is fetched while this one is opened."""
 
 import asyncio
-import gc
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from contextlib import aclosing
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -25,9 +24,8 @@ class Page(NamedTuple):
 
 
 async def prepare(keyring: Keyring, entries: Sequence[bytes]) -> Page:
-    with nothing_to_collect():
-        envelopes = [parse(entry) for entry in entries]
-        wanted = sealed_keys(envelopes)
+    envelopes = [parse(entry) for entry in entries]
+    wanted = sealed_keys(envelopes)
     return Page(entries, envelopes, await keyring.load(wanted) if wanted else HeldKeys(()))
 
 
@@ -38,8 +36,7 @@ async def opened(page: Page) -> list[Recorded[Event]]:
         if start:
             await asyncio.sleep(0)
         part = slice(start, start + _SLICE)
-        with nothing_to_collect():
-            events += map(decode, page.entries[part], page.envelopes[part], repeat(page.keys))
+        events += map(decode, page.entries[part], page.envelopes[part], repeat(page.keys))
     return events
 
 
@@ -56,15 +53,3 @@ async def pages_opened(
         async for page in ahead:
             await asyncio.sleep(0)
             yield await opened(page)
-
-
-@contextmanager
-def nothing_to_collect() -> Iterator[None]:
-    """Thousands of objects are made, and none is garbage: the collector would look at them over and over."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

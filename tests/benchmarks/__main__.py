@@ -6,6 +6,7 @@ Exit code 1 when a bar was not met.
 
 import argparse
 import asyncio
+import gc
 import importlib
 import logging
 import pkgutil
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.engines import NatsEngine, PostgresEngine, temporary_folder
+from shared.runtime import COLLECT_AFTER
 from tests import benchmarks
 from tests.benchmarks.figure import BENCHMARKS, ROUNDS, Bench, Figure
 
@@ -37,6 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.name) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    gc.set_threshold(*COLLECT_AFTER)
     figures = _run(given.name or list(BENCHMARKS), quick=given.quick)
     Console(width=150).print(_table(figures))
     _OUT.parent.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ tables, from a file that is binary already.
 """
 
 import asyncio
+import gc
 import multiprocessing
 import resource
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import asyncpg
 
 from shared.database import open_pool
+from shared.runtime import COLLECT_AFTER
 from tests.benchmarks.figure import Bar, Bench, Figure, benchmark
 from tests.benchmarks.history import Place, live, make_place, opened, rebuilt
 
@@ -73,6 +75,7 @@ async def _alone(place: Place) -> tuple[float, float]:
 
 
 def _measured(place: Place) -> tuple[float, float]:
+    gc.set_threshold(*COLLECT_AFTER)
     began = time.perf_counter()
     report = asyncio.run(rebuilt(place))
     seconds = time.perf_counter() - began
