@@ -67,12 +67,30 @@ def check_codice_fiscale(text: str) -> str:
         raise InvalidCode("fiscale_of_organisation" if eleven else "fiscale_length")
     if not _FISCALE.fullmatch(code):
         raise InvalidCode("fiscale_shape")
-    if calc_check_digit(code[:15]) != code[15]:
+    if _check_letter(code) != code[15]:
         raise InvalidCode("fiscale_check_digit")
     year, month, day = _birth(code)
     if not 1 <= day <= _days_in(month, year):
         raise InvalidCode("fiscale_date")
     return code
+
+
+def _weights(position: int) -> dict[str, int]:
+    """What each character adds to the check letter at an odd (0) or even (1) place, as the library has it."""
+    zero = ord(calc_check_digit("0" * 15))
+    filled = ("0" * position + character + "0" * (14 - position) for character in _CHARACTERS)
+    return {text[position]: ord(calc_check_digit(text)) - zero for text in filled}
+
+
+_CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ZERO: Final = ord(calc_check_digit("0" * 15)) - ord("A")
+_ODD: Final = _weights(0).__getitem__
+_EVEN: Final = _weights(1).__getitem__
+
+
+def _check_letter(code: str) -> str:
+    """The 16th character, from the 15 before it: the library's figures, added up faster than it does."""
+    return chr((_ZERO + sum(map(_ODD, code[0:15:2])) + sum(map(_EVEN, code[1:15:2]))) % 26 + ord("A"))
 
 
 def sex_in(codice_fiscale: str) -> Literal["female", "male"]:

@@ -32,6 +32,8 @@ from shared.sql import Statements
 log = structlog.get_logger()
 SQL = Statements(__file__)
 CHUNK = 300
+CHUNK_HELD_BACK = 2_000
+"""Where nothing is committed between them, chunks only bound the size of a query."""
 ROME = ZoneInfo("Europe/Rome")
 _TRIES = 10
 _ORDER = {"school": 0, "class": 1, "student": 2, "guardian": 3}
@@ -135,7 +137,7 @@ class _Run:
             async with self.intake.locks.held(by_school):
                 for school, facts in by_school.items():
                     sessions[school] = Session(self.intake, school, self.parsed)
-                    for chunk in _chunks(facts):
+                    for chunk in _chunks(facts, CHUNK_HELD_BACK):
                         await self._chunk(sessions[school], chunk)
                     await self._endings(sessions[school])
                 self.report.conclude(taken=self.taken, all_or_nothing=self.options.all_or_nothing)
@@ -144,7 +146,7 @@ class _Run:
                     await self.intake.store.commit(units, atomic=True)
         else:
             for school, facts in by_school.items():
-                for chunk in _chunks(facts):
+                for chunk in _chunks(facts, CHUNK):
                     await self._committed(school, chunk)
                 await self._committed(school, None)
             self.report.conclude(taken=self.taken, all_or_nothing=False)
@@ -247,8 +249,8 @@ class _Run:
             )
 
 
-def _chunks(facts: Sequence[EnrolmentFact]) -> Sequence[Sequence[EnrolmentFact]]:
-    return [facts[at : at + CHUNK] for at in range(0, len(facts), CHUNK)]
+def _chunks(facts: Sequence[EnrolmentFact], most: int) -> Sequence[Sequence[EnrolmentFact]]:
+    return [facts[at : at + most] for at in range(0, len(facts), most)]
 
 
 def new_report(file: str, *, dry_run: bool) -> Report:

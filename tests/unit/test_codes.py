@@ -7,6 +7,7 @@ from stdnum.it.codicefiscale import calc_check_digit
 
 from services.registry.codes import (
     InvalidCode,
+    _check_letter,
     agrees_with_birth_date,
     check_codice_fiscale,
     check_codice_meccanografico,
@@ -94,3 +95,13 @@ def test_sex_is_read_through_omocodia(code: str, sex: str) -> None:
 def test_the_birth_date_is_compared(born: dt.date, agrees: bool) -> None:
     assert agrees_with_birth_date(check_codice_fiscale(WOMAN), born) is agrees
     assert agrees_with_birth_date(check_codice_fiscale(ALL_OMOCODIA), born) is agrees
+
+
+def test_the_check_letter_is_the_librarys_for_every_character_at_every_place() -> None:
+    characters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    stems = ["RSSMRA80A41X123"] + [
+        "RSSMRA80A41X123"[:place] + character + "RSSMRA80A41X123"[place + 1 :]
+        for place in range(15)
+        for character in characters
+    ]
+    assert [_check_letter(stem) for stem in stems] == [str(calc_check_digit(stem)) for stem in stems]
