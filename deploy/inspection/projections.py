@@ -2,6 +2,7 @@
 
 from deploy.inspection.finding import Finding, Invariant, Outcome, Wrong, found
 from deploy.inspection.snapshots import Look
+from deploy.migrate import SCHEMA_ERRORS
 from deploy.rebuilding import CannotRebuild, rebuild
 
 
@@ -13,7 +14,7 @@ async def projections(look: Look) -> list[Finding]:
 async def _of(look: Look, service: str) -> Finding:
     try:
         rebuilt = await rebuild(service, switch=False, wiring=look.wiring)
-    except CannotRebuild as missing:
+    except (CannotRebuild, *SCHEMA_ERRORS) as missing:
         return Finding(Invariant.projections, service, Outcome.could_not_look, str(missing))
     wrong = Wrong()
     for table, rows in rebuilt.differences.items():
