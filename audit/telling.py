@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from audit.history import Entry
+from shared.text import legible
 
 ROME = ZoneInfo("Europe/Rome")
 _MOMENT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d")
@@ -29,7 +30,7 @@ def who(entry: Entry) -> str:
     kind, _, rest = actor.partition(":")
     if not rest:
         return f"account {short(actor)}"
-    return f"{kind} {short(rest)}"
+    return f"{legible(kind)} {short(rest)}"
 
 
 def what(entry: Entry) -> str:
@@ -49,11 +50,11 @@ def what(entry: Entry) -> str:
             if value:
                 said.append(name.replace("_", " "))
             continue
-        said.append(f"{name.replace('_', ' ')}: {_legible(str(value))}")
+        said.append(f"{name.replace('_', ' ')}: {_in_words(str(value))}")
     return ", ".join(said)
 
 
-def _legible(text: str) -> str:
+def _in_words(text: str) -> str:
     """Moments in the school's own time, ids by their ends, all else as it is."""
     if _MOMENT.match(text):
         return f"{datetime.fromisoformat(text).astimezone(ROME):%d/%m/%Y %H:%M}"
@@ -61,5 +62,5 @@ def _legible(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """Ids by their last eight characters: the first ones only tell the time."""
-    return f"…{text[-8:]}" if len(text) == 36 and text.count("-") == 4 else text
+    """Ids by their last eight characters: the first ones only tell the time. Nothing acts on the terminal."""
+    return f"…{text[-8:]}" if len(text) == 36 and text.count("-") == 4 else legible(text)

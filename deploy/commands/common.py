@@ -13,6 +13,7 @@ from rich.console import Console
 
 from deploy.folder import RunFile, read_run_file
 from deploy.settings import Settings
+from shared.text import legible
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -34,8 +35,8 @@ def fail(message: str, code: Exit = Exit.failed) -> NoReturn:
 
 
 def escape(text: str) -> str:
-    """Text as it is, whatever brackets it holds."""
-    return text.replace("[", "\\[")
+    """Text as it is, whatever brackets it holds; what would act on the terminal is told as U+XXXX."""
+    return "\n".join(map(legible, text.split("\n"))).replace("[", "\\[")
 
 
 def note(message: str) -> None:
@@ -50,8 +51,8 @@ def print_json(document: object) -> None:
 
 
 def print_line(text: str) -> None:
-    """A line of the result on stdout."""
-    sys.stdout.write(f"{text}\n")
+    """A line of the result on stdout; whatever a name holds, it does nothing to the terminal."""
+    sys.stdout.write(f"{legible(text)}\n")
 
 
 def running_installation(settings: Settings) -> RunFile:

@@ -23,10 +23,12 @@ from shared.eventstore.commands import Commands, Workspace
 from shared.eventstore.units import Unit, Write
 from shared.ids import new_id
 from shared.sql import Statements
+from shared.text import Unusable, tidy
 
 SQL = Statements(__file__)
 TEMPORARY = timedelta(days=14)
 """The life of a password that another typed."""
+LONGEST_NAME = 200
 _TRIES = 5
 _SCHOOL_POLL = 0.25
 
@@ -46,12 +48,13 @@ class NewStaffMember:
 
 async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, *, actor: str) -> str:
     """The user code of the new account. Raises `Refused`: `unknown_school`, `weak_password` (text is an Italian
-    message id)."""
+    message id), `unusable_name`."""
     store = commands.store
+    given_name, family_name = _tidied(member.given_name), _tidied(member.family_name)
     school = await Queries(store.pool).school(member.school)
     if school is None:
         raise Refused("unknown_school", f"no school {member.school} is known here")
-    own = (member.given_name, member.family_name, school.name)
+    own = (given_name, family_name, school.name)
     if (reason := objection(member.password, own)) is not None:
         raise Refused("weak_password", reason)
     verifier = await hasher.hash(normalised(member.password))
@@ -60,7 +63,7 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
     expires = None if member.final else store.clock() + TEMPORARY
     for tries_left in reversed(range(_TRIES)):
         (code,) = await draw_user_codes(store, 1)
-        details = StaffDetails(user_code=code, family_name=member.family_name, given_name=member.given_name)
+        details = StaffDetails(user_code=code, family_name=family_name, given_name=given_name)
         try:
             await commands.execute(
                 ACCOUNT,
@@ -76,6 +79,17 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
             continue
         return code
     raise AssertionError
+
+
+def _tidied(name: str) -> str:
+    """A name as pages and lists can show it. Raises `Refused`."""
+    try:
+        tidied, _ = tidy(name)
+    except Unusable as bad:
+        raise Refused("unusable_name", f"the name holds {bad}") from None
+    if not 0 < len(tidied) <= LONGEST_NAME:
+        raise Refused("unusable_name", f"a name has 1 to {LONGEST_NAME} characters")
+    return tidied
 
 
 async def reset_staff_password(

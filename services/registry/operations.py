@@ -31,9 +31,12 @@ from shared.messaging.ingress import Incoming
 from shared.runtime import Runtime, open_runtime
 from shared.settings import CommonSettings
 from shared.sql import Statements
+from shared.text import Unusable, tidy
 
 SQL = Statements(__file__)
 HERE = Path(__file__).parent
+LONGEST = 500
+"""Characters of a school's name and of a policy's reason."""
 OPERATOR = "system:command-line"
 """The actor of what is done on the installation's own command line."""
 
@@ -65,16 +68,19 @@ class Registry:
         self, code: str, name: str, customer_id: str, *, entry_grade: int = 1, actor: str = OPERATOR
     ) -> None:
         """`code` is the codice meccanografico. Raises `InvalidCode`, `Refused`; the same again changes nothing."""
+        called = _tidied("name", name)
         school = check_codice_meccanografico(code)
         if await self.runtime.pool.fetchval(SQL("customer_id_taken"), school, customer_id):
             raise Refused("customer_id_taken", "another school has this customer id")
-        await self._execute(school, RegisterSchool(school, name.strip(), customer_id, entry_grade), actor)
+        await self._execute(school, RegisterSchool(school, called, customer_id, entry_grade), actor)
 
     async def adopt_policy(
         self, school: str, policy: CredentialPolicy, reason: str, *, actor: str = OPERATOR
     ) -> bool:
         """True when the policy is another than before."""
-        return bool((await self._execute(school, AdoptPolicy(policy, reason), actor)).events)
+        return bool(
+            (await self._execute(school, AdoptPolicy(policy, _tidied("reason", reason)), actor)).events
+        )
 
     async def open_year(
         self,
@@ -143,6 +149,17 @@ class Registry:
     async def _execute(self, school: str, command: Command, actor: str) -> Executed:
         context = Context(actor=actor, correlation=new_id())
         return await self.runtime.commands.execute(SCHOOL, school, command, school=school, context=context)
+
+
+def _tidied(what: str, text: str) -> str:
+    """As names of files are kept. Raises `Refused`: it goes into pages, mails and slips, and on terminals."""
+    try:
+        tidied, _ = tidy(text)
+    except Unusable as bad:
+        raise Refused(f"{what}_unusable", f"the {what} holds {bad}") from None
+    if not tidied or len(tidied) > LONGEST:
+        raise Refused(f"{what}_unusable", f"the {what} has 1 to {LONGEST} characters")
+    return tidied
 
 
 @asynccontextmanager

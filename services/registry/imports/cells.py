@@ -1,18 +1,17 @@
 """From the text of one cell to a value: what is harmless is cleaned, what is not is refused with its reason.
 
-Names keep any script and emoji. Control characters, lone surrogates and characters that override the direction of text
-are refused everywhere. Invisible marks (zero-width space, left-to-right mark...) are removed, and said.
+What no text may hold is refused, what is invisible is removed, and said (shared/text.py).
 """
 
 import datetime as dt
 import re
-import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, TypeVar
 
 from services.registry.codes import InvalidCode, check_codice_fiscale, check_codice_meccanografico
 from services.registry.imports.problems import Problems
+from shared.text import Unusable, point, tidy
 
 T = TypeVar("T")
 
@@ -21,9 +20,6 @@ ID_LIMIT: Final = 255
 TEXT_LIMIT: Final = 500
 CELL_LIMIT: Final = 10_000
 
-_OVERRIDES: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_INVISIBLE: Final = frozenset("\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2060\ufeff")
-_JOINERS: Final = frozenset("\u200c\u200d")
 _FORMULA: Final = re.compile(r"[=+@]|-[^\s]|[-=+@]\s*\w+\s*\(")
 _EXCEL_TEXT: Final = re.compile(r'="([^"]*)"')
 _ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.ASCII)
@@ -173,42 +169,13 @@ class Cells:
     def _clean_slowly(self, text: str, joiners: bool) -> str:
         if len(text) > CELL_LIMIT:
             raise BadCell("overlong", limit=str(CELL_LIMIT))
-        kept: list[str] = []
-        removed = ""
-        for char in text.strip():
-            if char in _INVISIBLE:
-                removed = char
-            elif char in _JOINERS and joiners:
-                kept.append(char)
-            else:
-                kept.append(_usable(char))
+        try:
+            value, removed = tidy(text, joiners=joiners)
+        except Unusable as bad:
+            raise BadCell(bad.code, point=bad.point) from None
         if removed:
-            self.problems.once(self.file, self.line, self.column, "invisible_removed", point=_point(removed))
-        return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
-
-
-def _usable(char: str) -> str:
-    """The character itself, or a space for any kind of space, or `BadCell`."""
-    category = unicodedata.category(char)
-    if category == "Zs":
-        return " "
-    if category in {"Cc", "Zl", "Zp"}:
-        raise BadCell("control_character", point=_point(char))
-    if char in _OVERRIDES:
-        raise BadCell("bidi_override", point=_point(char))
-    if category == "Cs":
-        raise BadCell("lone_surrogate")
-    if char == "\N{REPLACEMENT CHARACTER}":
-        raise BadCell("damaged_character", point=_point(char))
-    if category in {"Cf", "Co"} and not 0xE0020 <= ord(char) <= 0xE007F:  # emoji flags of nations end in tags
-        raise BadCell("unusable_character", point=_point(char))
-    if category == "Cn" and (ord(char) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(char) <= 0xFDEF):
-        raise BadCell("unusable_character", point=_point(char))
-    return char
-
-
-def _point(char: str) -> str:
-    return f"U+{ord(char):04X}"
+            self.problems.once(self.file, self.line, self.column, "invisible_removed", point=point(removed))
+        return value
 
 
 @lru_cache(maxsize=4096)
