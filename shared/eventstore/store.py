@@ -1,7 +1,7 @@
 """The event store of one service: commit, load, replay (DESIGN 4). PostgreSQL is the truth."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
@@ -113,7 +113,7 @@ class EventStore:
 
     async def replay(
         self, after: int = 0, upto: int | None = None, batch: int = 1000
-    ) -> AsyncIterator[list[Recorded[Event]]]:
+    ) -> AsyncGenerator[list[Recorded[Event]], None]:
         """All events in order, in batches: memory stays constant however long the history."""
         entries = ([entry for _, entry in page] async for page in self.replay_entries(after, upto, batch))
         async with aclosing(pages_opened(self.keyring, entries)) as pages:
