@@ -163,6 +163,31 @@ async def test_a_crash_after_the_server_took_it_sends_the_same_message_again(
     ]
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_attempt_that_a_crash_cut_short_has_an_outcome_also_after_the_secret_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """Also when the end of the secret was heard of while it was not known whether a message was on its way."""
+
+    async def die(message: EmailMessage, recipient: str) -> SendOutcome:
+        raise Dies
+
+    guardian = await family(house)
+    delivery = await house.issue(guardian)
+    with monkeypatch.context() as dying, pytest.raises(Dies):
+        dying.setattr(house.sender, "send", die)
+        await house.postman().round()
+    house.later = timedelta(days=15)
+    if told:
+        await house.shred(guardian, ShredReason.expired)
+    else:
+        house.identity.slips[await house.credential_of(guardian)] = ClaimRefusal.expired
+    assert await house.status(delivery) == "attempting"
+    await house.postman().round()
+    assert await house.status(delivery) == "superseded"
+    assert house.mailbox.received == []
+
+
 async def test_without_an_address_nothing_is_sent_and_nothing_else_is_tried(house: House) -> None:
     delivery = await house.issue(await family(house, email=None))
     assert await house.events(DeliveryRefused) == [
