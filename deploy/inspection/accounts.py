@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from deploy.inspection.aggregates import Aggregate, Fact
+from deploy.inspection.aggregates import UNREADABLE, Aggregate, Fact
 from services.identity.domain.account import account_id
 from shared.contracts.identity import AccountRole
 
@@ -66,8 +66,11 @@ def told(aggregate: Aggregate) -> Account:
         account.school = account.school or fact.school
         if fact.school != account.school:
             account.says("is of two schools")
-        if (heed := _HEED.get(fact.name)) is not None:
-            heed(account, fact)
+        try:
+            if (heed := _HEED.get(fact.name)) is not None:
+                heed(account, fact)
+        except UNREADABLE:
+            account.says(f"{fact.name} at position {fact.position} cannot be read")
     return account
 
 

@@ -10,6 +10,8 @@ import orjson
 from deploy.inspection.snapshots import Snapshot
 
 _AT_ONCE = 500
+UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+"""What an entry raises that is not of its type's shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +55,5 @@ def _fact(position: int, school: str, entry: bytes) -> Fact | None:
         envelope = orjson.loads(entry)
         name = envelope["type"].split(".")[2]
         return Fact(name, position, school, datetime.fromisoformat(envelope["time"]), envelope["data"])
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError):
+    except UNREADABLE:
         return None

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 from nats.aio.client import Client
 
+from deploy.inspection.aggregates import UNREADABLE
 from deploy.inspection.snapshots import SQL
 from shared.contracts.entry import subject_of_envelope
 from shared.messaging.streams import Message, Stream
@@ -97,7 +98,12 @@ async def _messages(stream: Stream, client: Client, after: int, last: int) -> li
 
 
 def _same(message: Message, entry: bytes | None) -> bool:
-    return message.data == entry and message.subject == subject_of_envelope(orjson.loads(message.data))
+    if message.data != entry:
+        return False
+    try:
+        return message.subject == subject_of_envelope(orjson.loads(entry))
+    except UNREADABLE:
+        return False
 
 
 async def _entries(store: asyncpg.Connection, after: int, upto: int) -> dict[int, bytes]:

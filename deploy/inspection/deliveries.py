@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from deploy.inspection.aggregates import Aggregate, Fact, aggregates
+from deploy.inspection.aggregates import UNREADABLE, Aggregate, Fact, aggregates
 from deploy.inspection.finding import Finding, Invariant, Wrong, found
 from deploy.inspection.snapshots import SQL, Look, Snapshot
 from services.notifications.domain.delivery import delivery_id, fallback_id
@@ -32,6 +32,7 @@ class Delivery:
     status: str = ""
     since: datetime | None = None
     requested: Mapping[str, Any] = field(default_factory=dict)
+    expires: datetime | None = None
     attempts: int = 0
     printings: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -39,10 +40,6 @@ class Delivery:
     @property
     def open(self) -> bool:
         return self.status in _OPEN
-
-    @property
-    def expires(self) -> datetime:
-        return datetime.fromisoformat(self.requested["expires"])
 
     def says(self, what: str) -> None:
         self.wrong.append(f"delivery {self.id}: {what}")
@@ -52,21 +49,29 @@ def told(aggregate: Aggregate) -> Delivery:
     """The delivery after all its facts; what should never have been written is in `wrong`."""
     delivery = Delivery(aggregate.id)
     for fact in aggregate.facts:
-        if fact.name == "DeliveryRequested":
-            _requested(delivery, fact)
-        elif not delivery.requested:
-            delivery.says(f"{fact.name} of what was never asked for")
-        else:
-            _step(delivery, fact)
+        try:
+            _heed(delivery, fact)
+        except UNREADABLE:
+            delivery.says(f"{fact.name} at position {fact.position} cannot be read")
         delivery.since = fact.time
     return delivery
+
+
+def _heed(delivery: Delivery, fact: Fact) -> None:
+    if fact.name == "DeliveryRequested":
+        _requested(delivery, fact)
+    elif not delivery.requested:
+        delivery.says(f"{fact.name} of what was never asked for")
+    else:
+        _step(delivery, fact)
 
 
 def _requested(delivery: Delivery, fact: Fact) -> None:
     if delivery.requested:
         delivery.says("was asked for twice")
-    delivery.requested, delivery.status = fact.data, "requested"
     named = (fact.data["credential"], fact.data["generation"])
+    delivery.expires = datetime.fromisoformat(fact.data["expires"])
+    delivery.requested, delivery.status = fact.data, "requested"
     if delivery.id not in (delivery_id(*named), fallback_id(*named)):
         delivery.says("is not the one delivery of its credential")
 
@@ -111,7 +116,7 @@ async def deliveries(look: Look) -> list[Finding]:
                 wrong.add(text)
             counts["deliveries"] += 1
             counts["attempts"] += delivery.attempts
-            if delivery.open and delivery.requested["channel"] == _BY_HAND:
+            if delivery.open and delivery.requested.get("channel") == _BY_HAND:
                 counts["to-print"] += 1
             elif delivery.open:
                 counts["to-send"] += 1
@@ -133,9 +138,9 @@ def judge(delivery: Delivery, issued: Mapping[str, asyncpg.Record] | None, now: 
     data = delivery.requested
     if issued is not None:
         row = issued.get(data["credential"])
-        if row is None or (row["account"], row["generation"]) != (data["account"], data["generation"]):
+        if row is None or (row["account"], row["generation"]) != (data.get("account"), data["generation"]):
             delivery.says(f"is of credential {data['credential']}, which was never issued")
-    if delivery.open and delivery.expires + GRACE < now:
+    if delivery.open and delivery.expires is not None and delivery.expires + GRACE < now:
         delivery.says(f"is {delivery.status} since {delivery.since}, past its life: nobody works on it")
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from deploy.inspection.aggregates import UNREADABLE
 from deploy.inspection.bloom import Bloom
 from deploy.inspection.finding import Finding, Invariant, Outcome, Wrong, found
 from deploy.inspection.snapshots import SQL, Look, Snapshot
@@ -90,7 +91,11 @@ class Seen:
         if said == self._said:
             return
         self._said = said
-        now = parse_seen(said)
+        try:
+            now = parse_seen(said)
+        except UNREADABLE:
+            self._wrong.add(f"position {position} does not say what it had seen")
+            return
         for source in self._before.keys() | now.keys():
             had, has = self._before.get(source, 0), now.get(source, 0)
             if has < had:
@@ -122,8 +127,8 @@ class Causes:
         self._counts.setdefault(service, 0)
         if cause is not None:
             self._counts[service] += 1
-            if cause not in self._ids and len(self._suspects) < _MOST_SUSPECTS:
-                self._suspects.append((service, position, cause))
+            if str(cause) not in self._ids and len(self._suspects) < _MOST_SUSPECTS:
+                self._suspects.append((service, position, str(cause)))
 
     def findings(self) -> list[Finding]:
         """Asked again at the end: a cause in a history that was walked through later is there by now."""

@@ -89,6 +89,7 @@ def test_what_identity_may_write(told: list[Told]) -> None:
         [OPENED, issued(account="another")],
         [("AccountOpened", {"account": ACCOUNT, "holder": "father", "role": "guardian"})],
         [OPENED, ("StaffPasswordReset", {"account": ACCOUNT, "expires": ENDS.isoformat()})],
+        [OPENED, ("CredentialsIssued", {"account": ACCOUNT})],
     ],
 )
 def test_what_identity_should_have_refused(told: list[Told]) -> None:
@@ -193,6 +194,8 @@ def test_what_notifications_may_write(told: list[Told]) -> None:
         [asked(), printed(2)],
         [asked(ends=LATE)],
         [asked(ends=LATE), attempted(1)],
+        [("DeliveryRequested", {"delivery": DELIVERY})],
+        [asked(expires="tomorrow")],
     ],
 )
 def test_what_is_no_single_outcome(told: list[Told]) -> None:
