@@ -152,9 +152,9 @@ class Relay:
     async def _from(self, position: int) -> AsyncIterator[list[Outgoing]]:
         """The store's entries from this position on, ready to be published."""
         async for entries in self._store.replay_entries(after=position - 1, upto=_FOR_EVER, batch=_PAGE):
-            yield [
-                Outgoing(position, subject_of_envelope(parse(entry)), entry) for position, entry in entries
-            ]
+            yield [Outgoing(n, subject_of_envelope(parse(entry)), entry) for n, entry in entries]
+            if len(entries) < _PAGE:
+                return
 
 
 def _batches(page: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
