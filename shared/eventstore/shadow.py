@@ -36,10 +36,12 @@ class Shadow:
         return cls(tables, later)
 
     async def completed(self, connection: Connection, table: str | None = None) -> None:
-        """All indexes of this table, or of all tables; what is there is not made again."""
+        """All indexes of this table, or of all tables; what is there is not made again. Full, they are analysed."""
         for name in self.tables if table is None else [table]:
             for definition in self._later.pop(name, []):
                 await connection.execute(definition)
+            if table is None:
+                await connection.execute(f'analyze {SCHEMA}."{name}"')
 
     async def differences(self, connection: Connection) -> dict[str, int]:
         """Rows that stand in only one of live and rebuilt, by table."""

@@ -86,6 +86,19 @@ async def live(place: Place, schools: range, events_of_school: int) -> None:
             await store.commit(list(units(batch)), atomic=True)
 
 
+_LIVED: dict[str, tuple[Place, int]] = {}
+
+
+async def lived(bench: Bench, name: str, schools: int) -> Place:
+    """A registry with so many schools, projections included; the one of that name grows, where there is one."""
+    place, there = _LIVED.get(name) or (await make_place(bench), 0)
+    if there < schools:
+        await live(place, range(there, schools), FAMILIES * EVENTS_OF_A_FAMILY)
+        await rebuilt(place)
+        _LIVED[name] = place, schools
+    return place
+
+
 async def rebuilt(place: Place, *, switch: bool = True) -> Rebuilt:
     """All projections, made anew from history."""
 
@@ -158,6 +171,10 @@ class Family:
     @property
     def student(self) -> str:
         return self._id("pupil")
+
+    @property
+    def mother(self) -> str:
+        return self._id("mother")
 
     def year(self, year: int) -> Iterator[Append]:
         """What is said of this family in the first, second or third school year."""
