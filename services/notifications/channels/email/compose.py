@@ -66,13 +66,17 @@ def _environment() -> Environment:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """`text` fit for a header: one line, no control or invisible character, at most `limit` characters."""
-    visible = "".join(
-        character if character.isspace() or unicodedata.category(character) not in {"Cc", "Cf", "Cs"} else ""
-        for character in text
-    )
-    line = " ".join(visible.split())
+    """`text` fit for a header: one line, no control or invisible character but those that join letters and emoji, at
+    most `limit` characters."""
+    line = " ".join("".join(filter(_fits_a_line, text)).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _fits_a_line(character: str) -> bool:
+    joins = (
+        character in "\u200c\u200d" or 0xE0020 <= ord(character) <= 0xE007F
+    )  # flags of nations end in tags
+    return joins or character.isspace() or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
 
 
 def _address(name: str, box: Mailbox) -> Address:
