@@ -12,7 +12,7 @@ from tests.faults.flow import Flow, entitled, reached, signs_in
 from tests.faults.patience import until
 from tests.faults.people import SOURCE, SchoolUnderFire
 
-SETTLE_SECONDS = 180.0
+SETTLE_SECONDS = 300.0
 _OUTCOMES = frozenset({"EmailAccepted", "DeliveryFailed", "DeliveryRefused", "DeliverySuperseded"})
 _EVENTS = """
     select split_part(e ->> 'type', '.', 3) as name, e -> 'data' as data

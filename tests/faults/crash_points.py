@@ -11,7 +11,7 @@ from tests.faults.outside import Outside
 from tests.faults.people import school
 from tests.faults.scenario import Report, scenario
 
-REACHED_SECONDS = 90.0
+REACHED_SECONDS = 180.0
 PUPILS_EVERY = 0.4
 EVERYWHERE = (
     Point.before_commit,

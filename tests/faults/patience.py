@@ -42,7 +42,7 @@ class Patient:
         self.client = httpx.AsyncClient(
             headers={"Host": host} if host else None,
             transport=httpx.AsyncHTTPTransport(verify=_NO_TLS, local_address=address),
-            timeout=30,
+            timeout=120 if obedient else 30,
         )
 
     async def __aenter__(self) -> Self:
