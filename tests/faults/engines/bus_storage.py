@@ -95,10 +95,18 @@ async def history(here: House) -> Told:
 
 async def same_beginning(here: House, told: Told) -> None:
     """What was in the streams is there again, byte for byte, under the same numbers."""
-    now = {(service, position): raw for service, position, raw in await history(here)}
-    changed = [(service, position) for service, position, raw in told if now.get((service, position)) != raw]
-    if changed:
-        here.report.violation("streams", f"{len(changed)} entries came back otherwise, first {changed[0]}")
+
+    async def missing() -> Told:
+        return sorted(set(told) - set(await history(here)))
+
+    async def all_there() -> bool:
+        return not await missing()
+
+    if not await until(all_there, 30.0, 0.5):
+        gone = await missing()
+        here.report.violation(
+            "streams", f"{len(gone)} entries came back otherwise or not, first {gone[0][:2]}"
+        )
 
 
 async def taken(here: House, count: int) -> bool:

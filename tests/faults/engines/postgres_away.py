@@ -39,7 +39,7 @@ async def postgres_cuts(report: Report) -> None:
         async with here.arriving(at_once=8, pause=0.0):
             for turn in range(120 if report.long else 6):
                 await asyncio.sleep(moments.uniform(0.02, 0.6))
-                await _cut(here, only_writing=turn % 3 == 0)
+                await cut(here, only_writing=turn % 3 == 0)
         await here.settles()
 
 
@@ -91,16 +91,16 @@ async def settings(here: House, role: str, **values: str) -> AsyncIterator[None]
     async with admin(here.postgres) as connection:
         for name, value in values.items():
             await connection.execute(f"alter role {role} set {name} = '{value}'")
-        await _cut(here)
+        await cut(here)
         try:
             yield
         finally:
             for name in values:
                 await connection.execute(f"alter role {role} reset {name}")
-            await _cut(here)
+            await cut(here)
 
 
-async def _cut(here: House, *, only_writing: bool = False) -> None:
+async def cut(here: House, *, only_writing: bool = False) -> None:
     """Cuts the services' connections; only those in the middle of a transaction that writes, where wanted."""
     async with admin(here.postgres) as connection:
         await connection.execute(
