@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from shared.contracts.event import Event, Recorded
 from shared.database import Connection
 from shared.eventstore.numbering import Numbering, Sealed
-from shared.eventstore.projection import Projector
+from shared.eventstore.projection import Projector, as_json
 from shared.eventstore.units import (
     Committed,
     ConcurrencyConflict,
     Conflict,
     CursorMoved,
     Foreign,
+    IdempotencyKey,
     Outcome,
     Unit,
 )
@@ -75,9 +74,14 @@ class Transaction:
             await self._projector.apply(connection, appended)
         won = [u for u, o in zip(units, outcomes, strict=True) if isinstance(o, Committed)]
         await execute_writes(connection, won)
-        keyed = results_of(units, outcomes)
-        if keyed[0]:
-            await connection.execute(SQL("store_results"), *keyed)
+        if results := keyed(units, outcomes):
+            await connection.execute(
+                SQL("store_results"),
+                [key.scope for _, key in results],
+                [key.key for _, key in results],
+                [key.fingerprint for _, key in results],
+                [as_json(dict(unit.result)) for unit, _ in results],
+            )
         if known is not None and known.head == was.head:
             return outcomes, known.moved(numbering)
         return outcomes, Standing(numbering.head, numbering.school_positions, numbering.seen, alone=False)
@@ -142,18 +146,10 @@ async def execute_writes(connection: Connection, won: Sequence[Unit]) -> None:
         await connection.executemany(statement, rows)
 
 
-def results_of(
-    units: Sequence[Unit], outcomes: Sequence[Outcome]
-) -> tuple[list[str], list[str], list[bytes], list[str]]:
-    """Scopes, keys, fingerprints and results of the keys of those that won."""
-    keyed = [
-        (u.idempotency, u.result)
-        for u, o in zip(units, outcomes, strict=True)
-        if isinstance(o, Committed) and u.idempotency is not None
+def keyed(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> list[tuple[Unit, IdempotencyKey]]:
+    """Those that won, with their keys."""
+    return [
+        (unit, unit.idempotency)
+        for unit, outcome in zip(units, outcomes, strict=True)
+        if isinstance(outcome, Committed) and unit.idempotency is not None
     ]
-    return (
-        [k.scope for k, _ in keyed],
-        [k.key for k, _ in keyed],
-        [k.fingerprint for k, _ in keyed],
-        [orjson.dumps(dict(r)).decode() for _, r in keyed],
-    )
