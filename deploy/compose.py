@@ -2,7 +2,7 @@
 
 secrets     write .env with fresh passwords, if there is none (on the host, before the first start)
 prepare     keys, and the configuration of the bus from the same template as the embedded one
-provision   the streams of the bus
+provision   the streams of the bus (CUSTODE_NATS_REPLICAS: on how many servers each)
 add-school CODE   an account on the bus for a school; prints where its key is
 """
 
@@ -57,17 +57,18 @@ def _write_configuration(seeds: SeedFolder, path: Path) -> None:
     draft.replace(path)
 
 
-async def _add_school(url: str, school: str) -> Path:
+async def _add_school(url: str, school: str, replicas: int) -> Path:
     seeds = SeedFolder(RUN / "bus")
     seed = seeds.file(school_user(school))
     _write_configuration(seeds, CONFIGURATION)
-    await admit_school(url, seeds, school)
+    await admit_school(url, seeds, school, replicas)
     return seed
 
 
 def main(arguments: Sequence[str]) -> int:
     """The command; returns its exit code."""
     url = os.environ.get("CUSTODE_NATS_URL", "nats://nats:4222")
+    replicas = int(os.environ.get("CUSTODE_NATS_REPLICAS", "1"))
     match list(arguments):
         case ["secrets"]:
             written = write_secrets(Path(".env"))
@@ -75,9 +76,9 @@ def main(arguments: Sequence[str]) -> int:
         case ["prepare"]:
             prepare()
         case ["provision"]:
-            asyncio.run(provision(url, SeedFolder(RUN / "bus")))
+            asyncio.run(provision(url, SeedFolder(RUN / "bus"), replicas))
         case ["add-school", school]:
-            _say(str(asyncio.run(_add_school(url, school))))
+            _say(str(asyncio.run(_add_school(url, school, replicas))))
         case _:
             _say((__doc__ or "").strip())
             return 2
