@@ -3,7 +3,7 @@ the same for all three. A service's `app.py` adds what is its own."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Gauge
 
 from shared import faults, migrations
+from shared.contracts.event import Event
 from shared.database import AdvisoryLock, Pool, open_pool
 from shared.eventstore.commands import Commands
 from shared.eventstore.projection import Project, Projector
@@ -58,13 +59,26 @@ class Runtime:
     readers: list[Reader] = field(default_factory=list)
     ingress: Ingress | None = None
 
-    async def follow(self, reactions: Mapping[str, React]) -> None:
+    async def follow(
+        self, reactions: Mapping[str, React], heeds: Mapping[str, Collection[type[Event]]] | None = None
+    ) -> None:
         """Follow the histories of other services from our cursors: all of them at once, since an event waits for
-        what its writer had seen of a service that we follow too."""
+        what its writer had seen of a service that we follow too.
+
+        `heeds`: of which sources the reaction and the projection look at these events only; others are not opened.
+        """
         url = self.settings.database_url.get_secret_value()
         for source, react in reactions.items():
             lock = AdvisoryLock(url, f"reader:{source}")
-            reader = Reader(source, self.store, self.bus, lock, react, frozenset(reactions))
+            reader = Reader(
+                source,
+                self.store,
+                self.bus,
+                lock,
+                react,
+                frozenset(reactions),
+                _names((heeds or {}).get(source)),
+            )
             self.readers.append(reader)
         for reader in self.readers:
             await reader.start()
@@ -222,6 +236,10 @@ async def open_runtime(
             relay,
             stack,
         )
+
+
+def _names(event_classes: Collection[type[Event]] | None) -> frozenset[str] | None:
+    return None if event_classes is None else frozenset(each.contract_name() for each in event_classes)
 
 
 async def _migrate(

@@ -17,7 +17,7 @@ from services.identity.issuer import Issuer
 from services.identity.issuing import Issuing
 from services.identity.pages import page_routes
 from services.identity.passwords import Hasher, HasherBusy, Peppers
-from services.identity.projections import project
+from services.identity.projections import REDUCERS, project
 from services.identity.queries import Queries
 from services.identity.reactions import Reactions
 from services.identity.sessions import Sessions
@@ -55,7 +55,8 @@ class Parts:
 
     async def start(self) -> None:
         """Read the others, answer them, work in the background."""
-        await self.runtime.follow({"registry": self.reactions.react, "notifications": no_reaction})
+        reactions = {"registry": self.reactions.react, "notifications": no_reaction}
+        await self.runtime.follow(reactions, heeds={"notifications": REDUCERS})
         await self.slips.serve(self.runtime.bus)
         await self.sessions.serve(self.runtime.bus)
         self.runtime.background("issuer", self.issuer.run)

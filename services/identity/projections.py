@@ -10,12 +10,12 @@ from shared.contracts import registry
 from shared.contracts.event import Event, Recorded
 from shared.eventstore.projection import Change, Put, Remove, Row
 
-_ROWS: dict[type[Event], Callable[[Any, Recorded[Event]], Iterable[Row]]] = {}
+REDUCERS: dict[type[Event], Callable[[Any, Recorded[Event]], Iterable[Row]]] = {}
 
 
 def project(recorded: Recorded[Event]) -> Iterable[Row]:
     """Own and foreign events; one that says nothing to us makes no rows."""
-    reducer = _ROWS.get(type(recorded.event))
+    reducer = REDUCERS.get(type(recorded.event))
     return reducer(recorded.event, recorded) if reducer is not None else ()
 
 
@@ -23,7 +23,7 @@ def _of(
     event_class: type[Event],
 ) -> Callable[[Callable[[Any, Recorded[Event]], Iterable[Row]]], Callable[..., Iterable[Row]]]:
     def register(reducer: Callable[[Any, Recorded[Event]], Iterable[Row]]) -> Callable[..., Iterable[Row]]:
-        _ROWS[event_class] = reducer
+        REDUCERS[event_class] = reducer
         return reducer
 
     return register

@@ -17,7 +17,7 @@ from services.notifications.operations import Desk
 from services.notifications.policies import follow_identity, nothing
 from services.notifications.post_office import PostOffice
 from services.notifications.postman import Postman
-from services.notifications.projections import project
+from services.notifications.projections import REDUCERS, project
 from services.notifications.settings import NotificationsSettings
 from services.notifications.web import build_web
 from shared.database import AdvisoryLock
@@ -40,7 +40,7 @@ async def run(common: CommonSettings, settings: NotificationsSettings) -> None:
         sessions = BusIntrospector(runtime.bus)
         await sessions.start()
         identity = follow_identity(runtime.store, sessions.heed)
-        await runtime.follow({"registry": nothing, "identity": identity})
+        await runtime.follow({"registry": nothing, "identity": identity}, heeds={"registry": REDUCERS})
         tending = partial(tend, keys, runtime.commands, _lock(runtime, "epoch-keys"), runtime.store.clock)
         runtime.background("epoch-keys", tending)
         postman = make_postman(runtime, common, settings, keys, sender)

@@ -6,13 +6,13 @@ import structlog
 
 from services.registry.operations import HERE, Registry
 from services.registry.policies import follow_identity
-from services.registry.projections import project
+from services.registry.projections import REDUCERS, project
 from services.registry.settings import RegistrySettings
 from services.registry.web import build_web
 from shared.logging import configure_logging
 from shared.runtime import open_runtime
 from shared.settings import CommonSettings
-from shared.web.introspection import BusIntrospector
+from shared.web.introspection import HEEDED, BusIntrospector
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ async def run(common: CommonSettings, settings: RegistrySettings) -> None:
         registry = Registry(runtime)
         sessions = BusIntrospector(runtime.bus)
         await sessions.start()
-        await runtime.follow({"identity": follow_identity(sessions)})
+        await runtime.follow({"identity": follow_identity(sessions)}, {"identity": {*HEEDED, *REDUCERS}})
         runtime.take_commands(registry.commands.handle)
         log.info("service.starts", service="registry", listen=settings.listen)
         await runtime.serve(build_web(registry, sessions))

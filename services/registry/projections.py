@@ -26,7 +26,7 @@ from shared.eventstore.projection import Change, Put, Row
 
 
 def project(recorded: Recorded[Event]) -> Iterable[Row]:
-    reduce = _REDUCERS.get(type(recorded.event))
+    reduce = REDUCERS.get(type(recorded.event))
     return () if reduce is None else reduce(recorded.school, recorded.event)
 
 
@@ -167,7 +167,7 @@ def _staff(school: str, event: StaffAccountOpened) -> Iterable[Row]:
     return [Put("staff_v1", row)]
 
 
-_REDUCERS: dict[type[Event], Callable[[str, Any], Iterable[Row]]] = {
+REDUCERS: dict[type[Event], Callable[[str, Any], Iterable[Row]]] = {
     SchoolRegistered: _school,
     CredentialPolicyAdopted: _policy,
     SchoolYearOpened: _year,

@@ -73,6 +73,7 @@ class Reader:
         self._follows = follows
         self._heeds = heeds
         self._announced = 0
+        self._held_back = False
         self._reached = ""
         self._most = BATCH
         self._behind_since: float | None = None
@@ -87,7 +88,7 @@ class Reader:
         self._bell = Doorbell()
         self._task: asyncio.Task[None] | None = None
         # Our own reading of a third service may be what an event here waits for.
-        store.on_commit(self._bell.ring)
+        store.on_commit(lambda _: self._bell.ring() if self._held_back else None)
 
     async def start(self) -> None:
         async def ring(message: Msg) -> None:
@@ -164,11 +165,11 @@ class Reader:
             after += len(fetched.messages)
 
     async def _take(self, messages: Sequence[Message], cursors: dict[str, int]) -> bool:
-        """False where an event has to wait: what came before it is digested."""
+        """False where an event has to wait: what came before it is digested; so it is before one that is unreadable."""
         after = self.position
-        envelopes = [self._checked(after + n, message) for n, message in enumerate(messages, 1)]
+        envelopes, unreadable = self._read_envelopes(after, messages)
         ready = await self._ready(envelopes, cursors)
-        if not ready:
+        if not ready and envelopes:
             self._is_behind(f": {self.source}:{after + 1} waits for what its writer had seen")
         heeded = [m for m, e in zip(messages[:ready], envelopes, strict=False) if self._heeded(e)]
         while self.position < after + ready:
@@ -176,7 +177,21 @@ class Reader:
             upto = some[-1].sequence if heeded else after + ready
             await self._digest(upto, await self._store.decode([m.data for m in some]) if some else ())
             self._most = min(BATCH, self._most * 2)
+        if unreadable is not None and ready == len(envelopes):
+            raise unreadable
         return ready == len(messages)
+
+    def _read_envelopes(
+        self, after: int, messages: Sequence[Message]
+    ) -> tuple[list[dict[str, Any]], Exception | None]:
+        """Up to the first that is not what is due here, with what is wrong with that one."""
+        found: list[dict[str, Any]] = []
+        for expected, message in enumerate(messages, after + 1):
+            try:
+                found.append(self._checked(expected, message))
+            except Exception as unreadable:
+                return found, unreadable
+        return found, None
 
     def _is_behind(self, waits_for: str) -> None:
         self._waits_for = waits_for
@@ -184,18 +199,18 @@ class Reader:
             self._behind_since = time.monotonic()
 
     def _checked(self, expected: int, message: Message) -> dict[str, Any]:
-        """The envelope of the entry that is due."""
+        """The envelope of the entry that is due, of a contract that is known here: of others nobody can tell whether
+        they matter."""
         if message.sequence != expected:
             raise OutOfOrder(f"{self._stream.name}: {message.sequence} came where {expected} was due")
         envelope = parse(message.data)
         if envelope["sequence"] != str(expected) or envelope["source"] != f"/{self.source}":
             raise OutOfOrder(f"{self._stream.name}: entry {expected} is not its own number")
+        contract_of(envelope["type"])
         return envelope
 
     def _heeded(self, envelope: Mapping[str, Any]) -> bool:
-        """Of a contract that is not known here nobody can tell: it stops the reader, as every fact we cannot read."""
-        event_class = contract_of(envelope["type"])
-        return self._heeds is None or event_class.contract_name() in self._heeds
+        return self._heeds is None or contract_of(envelope["type"]).contract_name() in self._heeds
 
     async def _ready(self, envelopes: Sequence[Mapping[str, Any]], cursors: dict[str, int]) -> int:
         """How many, up to the first whose writer had seen more of a third service, which we follow, than we have."""
@@ -205,10 +220,12 @@ class Reader:
                 continue
             wanted = {o: p for o, p in parse_seen(seen).items() if o in self._follows and o != self.source}
             if any(cursors.get(other, 0) < position for other, position in wanted.items()):
+                self._held_back = True
                 cursors |= await self._store.cursors()
                 if any(cursors.get(other, 0) < position for other, position in wanted.items()):
                     return n
             self._reached = seen
+        self._held_back = False
         return len(envelopes)
 
     async def _digest(self, upto: int, events: Sequence[Recorded[Event]]) -> None:

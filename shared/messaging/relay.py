@@ -34,7 +34,7 @@ from shared.tasks import end, one_ahead
 log = structlog.get_logger()
 POLL_SECONDS = 0.25
 _PAGE = ATOMIC_MOST
-_BATCH_BYTES = 4 << 20
+BATCH_BYTES = 4 << 20
 _FOR_EVER = (1 << 63) - 1
 _PASSING = (
     *DATABASE_TROUBLES,
@@ -70,7 +70,7 @@ class Relay:
         self._stream = Stream(service.upper(), foreign=False)
         self._bell = Doorbell()
         self._task: asyncio.Task[None] | None = None
-        store.on_commit(self._bell.ring)
+        store.on_commit(lambda appended: self._bell.ring() if appended else None)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="relay")
@@ -139,7 +139,7 @@ class Relay:
             raise StreamDiffers(f"the stream {self._stream.name} differs from the store at position {last}")
 
     async def _publish(self, client: Client, page: Sequence[Outgoing]) -> None:
-        for batch in _batches(page):
+        for batch in atomic_batches(page):
             if batch[0].position != self.acknowledged + 1:
                 raise WrongSequence(f"the store has a gap before position {batch[0].position}")
             faults.reach(faults.Point.before_publish)
@@ -157,12 +157,12 @@ class Relay:
                 return
 
 
-def _batches(page: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
+def atomic_batches(page: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
     """Parts that the server takes as one atomic batch."""
     first, size = 0, 0
     for n, message in enumerate(page):
         size += len(message.entry)
-        if n > first and (n - first == ATOMIC_MOST or size > _BATCH_BYTES):
+        if n > first and (n - first == ATOMIC_MOST or size > BATCH_BYTES):
             yield page[first:n]
             first, size = n, len(message.entry)
     yield page[first:]

@@ -28,6 +28,8 @@ from shared.web.sessions import Principal, Role, SessionsUnavailable
 
 V = TypeVar("V")
 log = structlog.get_logger()
+HEEDED = (SessionsRevoked, PasswordChanged)
+"""The events of identity that end sessions."""
 INTROSPECT_SUBJECT = "identity.sessions.introspect"
 REFRESH_SECONDS = 60.0
 BELL_SECONDS = 2.0
@@ -162,7 +164,7 @@ class BusIntrospector:
     def heed(self, events: Iterable[Recorded[Event]]) -> None:
         """Forget what these events of identity put an end to."""
         for recorded in events:
-            if isinstance(recorded.event, SessionsRevoked | PasswordChanged):
+            if isinstance(recorded.event, HEEDED):
                 self.forget(recorded.event.account)
 
     async def _ring(self, _: object) -> None:

@@ -41,8 +41,8 @@ _BYTES = 4 << 20
 async def bus(bench: Bench) -> list[Figure]:
     """One history: published by relay and barely, then read by reader and barely."""
     place = await make_place(bench)
+    await live(place, range(2), 10_000 if bench.long else 2_000)
     async with opened(place) as store, connected(bench, "registry") as (own, client):
-        await live(store, 20_000 if bench.long else 4_000)
         history = [entry async for batch in store.replay_entries() for entry in batch]
         messages = [(subject_of_envelope(parse(entry)), entry) for _, entry in history]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import nats
 import orjson
 import pytest
+from nats.aio.client import Client
 
 from deploy.engines import NatsEngine
 from shared.contracts.event import Event, Recorded, because_of
@@ -15,10 +16,10 @@ from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Unit
 from shared.messaging.bus import Bus
 from shared.messaging.reader import Reader
-from shared.messaging.relay import Relay
-from shared.messaging.streams import Stream, StreamMissing
+from shared.messaging.relay import BATCH_BYTES, Relay, atomic_batches
+from shared.messaging.streams import ATOMIC_MOST, Fetched, Outgoing, Stream, StreamMissing, publish
 from tests.conftest import Kernel
-from tests.samples import CONTEXT, SCHOOL, enrolled, unit
+from tests.samples import CONTEXT, SCHOOL, enrolled, moved, unit
 
 
 async def until(true: Callable[[], Awaitable[bool] | bool], seconds: float = 10) -> None:
@@ -186,6 +187,7 @@ async def reading(kernel: Kernel, buses: Buses) -> AsyncIterator[Callable[..., A
         fails_on: Callable[[Recorded[Event]], bool] = lambda _: False,
         source: str = "registry",
         follows: frozenset[str] = frozenset({"registry", "notifications"}),
+        heeds: frozenset[str] | None = None,
     ) -> Reading:
         database = await kernel.database("identity")
         store = await kernel.store("identity", database=database)
@@ -205,7 +207,7 @@ async def reading(kernel: Kernel, buses: Buses) -> AsyncIterator[Callable[..., A
             ]
 
         lock = AdvisoryLock(kernel.postgres.role_url("identity", database), f"reader:{source}")
-        reader = Reader(source, store, await buses.of("identity"), lock, react, follows)
+        reader = Reader(source, store, await buses.of("identity"), lock, react, follows, heeds)
         readers.append(reader)
         await reader.start()
         return Reading(store, reader, answered)
@@ -267,6 +269,93 @@ async def test_an_event_waits_for_what_its_writer_had_seen(
     assert read.answered == [1, 2, 3]
     await read.store.pool.execute("insert into events.cursors values ('notifications', 5)")
     await until(lambda: read.answered == [1, 2, 3, 4])
+
+
+async def test_what_nobody_heeds_is_passed_over(
+    published: Published, reading: Callable[..., Awaitable[Reading]]
+) -> None:
+    """Not opened, not told of, and read for good: the cursor stands behind it."""
+    heeded = [enrolled(), enrolled()]
+    others = [moved(event.student) for event in heeded]
+    for event, other in zip(heeded, others, strict=True):
+        await published.store.commit([unit(other, stream=f"student/{other.student}")])
+        await published.store.commit([unit(event, stream=f"student/{event.student}", expected=1)])
+    await published.store.commit([unit(others[0], stream=f"student/{others[0].student}", expected=2)])
+    read = await reading(heeds=frozenset({"StudentEnrolled"}))
+    await until(lambda: read.reader.position == 5)
+    assert read.answered == [2, 4]
+    assert await read.store.cursors() == {"registry": 5}
+
+
+async def test_a_contract_that_is_not_known_here_is_not_passed_over(
+    published: Published, buses: Buses, reading: Callable[..., Awaitable[Reading]]
+) -> None:
+    """Nobody can tell whether it is heeded: it stops the reader behind what came before, as every fact that it cannot
+    read."""
+    await published.add(1)
+    await until(published.level)
+    ((_, entry),) = await stream_entries(await buses.of("identity"), "REGISTRY", foreign=True)
+    later = orjson.loads(entry) | {"sequence": "2", "type": "custode.registry.FromALaterRelease.v1"}
+    bus = await buses.of("registry")
+    await publish(bus.client, [Outgoing(2, "registry.evt.X.student.FromALaterRelease", orjson.dumps(later))])
+    read = await reading(heeds=frozenset())
+    await until(lambda: read.reader.stopped is not None)
+    assert read.reader.stopped is not None and "UnknownContract" in read.reader.stopped
+    assert await read.store.cursors() == {"registry": 1}
+
+
+async def test_a_replica_that_lags_is_not_taken_for_a_stream_that_differs(
+    published: Published, buses: Buses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader tells of a message that the replica which answers a direct get has not got yet."""
+    await published.add(3)
+    await until(published.level)
+    shown = Stream.last_sequence
+
+    async def one_ahead_of_the_replica(self: Stream, client: Client) -> int:
+        return await shown(self, client) + 1
+
+    monkeypatch.setattr(Stream, "last_sequence", one_ahead_of_the_replica)
+    await published.add(2)
+    await until(lambda: published.relay.stopped is not None)
+    assert published.relay.stopped == "the stream REGISTRY does not show its message 4"
+    monkeypatch.undo()
+    await until(published.level)
+    await assert_replica(published, buses)
+    assert published.relay.stopped is None
+
+
+async def test_a_reader_that_is_shown_less_than_was_announced_says_so(
+    published: Published,
+    buses: Buses,
+    reading: Callable[..., Awaitable[Reading]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replica that has lost touch answers that there is nothing more: true of itself, not of the stream."""
+    monkeypatch.setattr("shared.messaging.reader.BEHIND_SECONDS", 0.3)
+    await published.add(2)
+    read = await reading()
+    await until(lambda: read.reader.position == 2)
+    whole = Stream.fetch
+
+    async def of_the_replica(self: Stream, client: Client, after: int, batch: int, max_bytes: int) -> Fetched:
+        return Fetched([], 0) if after >= 2 else await whole(self, client, after, batch, max_bytes)
+
+    monkeypatch.setattr(Stream, "fetch", of_the_replica)
+    await published.add(1)
+    await until(lambda: read.reader.problem() is not None)
+    assert "does not show what its relay has announced" in (read.reader.problem() or "")
+    monkeypatch.setattr(Stream, "fetch", whole)
+    await until(lambda: read.reader.position == 3 and read.reader.problem() is None)
+
+
+def test_what_is_published_at_once_is_bounded_by_count_and_by_bytes() -> None:
+    small = [Outgoing(n, "s", b"x") for n in range(1, ATOMIC_MOST + 2)]
+    assert [len(batch) for batch in atomic_batches(small)] == [ATOMIC_MOST, 1]
+    large = [Outgoing(n, "s", bytes(65_535)) for n in range(1, 201)]
+    batches = list(atomic_batches(large))
+    assert max(sum(len(m.entry) for m in batch) for batch in batches) <= BATCH_BYTES
+    assert [m for batch in batches for m in batch] == large
 
 
 async def test_nobody_waits_for_a_service_that_is_not_followed(
