@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +57,9 @@ class Running:
         self._assembly: Assembly | None = None
         self._watch: asyncio.Task[None] | None = None
         self._changed = asyncio.Lock()
+        self._bus_lacks_streams = False
+        self._run_file_is_old = False
+        self._said: dict[str, str] = {}
         # Linux ends a child with the thread that started it: one thread, as long-lived as we are.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
         self._client = httpx.AsyncClient(trust_env=False)
@@ -242,7 +245,9 @@ class Running:
         await asyncio.get_running_loop().run_in_executor(self._thread, unit.runnable.start)
         if unit.name == "nats" and self.bus is not None:
             # At every start: one whose files were lost comes back without streams, and the stores refill them.
+            self._bus_lacks_streams = True
             await self.bus.provision()
+            self._bus_lacks_streams = False
         if unit.name in ENGINES:
             self._say(unit.name, f"ready in {time.monotonic() - began:.1f} s")
 
@@ -267,13 +272,37 @@ class Running:
             await asyncio.sleep(WATCH_SECONDS)
             rounds += 1
             for unit in self._units.values():
-                await self._mend(unit)
+                await self._in_spite_of_all(unit.name, self._mend(unit))
+            if self._run_file_is_old:
+                await self._in_spite_of_all("supervisor", self._tell())
             if rounds % 240 == 0:
-                await asyncio.to_thread(set_long_logs_aside, self.parts.logs)
+                aside = asyncio.to_thread(set_long_logs_aside, self.parts.logs)
+                await self._in_spite_of_all("supervisor", aside)
+
+    async def _in_spite_of_all(self, name: str, work: Awaitable[None]) -> None:
+        """Whatever fails for one part (a full disk, say), the parts are looked after as before."""
+        try:
+            await work
+        except Exception as fault:
+            said = str(fault) if isinstance(fault, EngineError) else type(fault).__name__
+            if self._said.get(name) != said:
+                self._say(name, said)
+            self._said[name] = said
+        else:
+            self._said.pop(name, None)
+
+    async def _tell(self) -> None:
+        self._write_run_file("running")
+        self._run_file_is_old = False
 
     async def _mend(self, unit: Unit) -> None:
         now = time.monotonic()
-        if not unit.wanted or unit.runnable.alive:
+        if not unit.wanted:
+            return
+        if unit.runnable.alive:
+            if unit.name == "nats" and self.bus is not None and self._bus_lacks_streams:
+                await self.bus.provision()
+                self._bus_lacks_streams = False
             return
         if unit.next_try <= unit.started_at:  # it has just ended: pause before the next try
             unit.failures = unit.failures + 1 if now - unit.started_at < HEALTHY_SECONDS else 1
@@ -286,11 +315,8 @@ class Running:
             if not unit.wanted or unit.runnable.alive:
                 return
             unit.restarts += 1
-            try:
-                await self._start(unit)
-            except EngineError as error:
-                self._say(unit.name, str(error))
-            self._write_run_file("running")
+            self._run_file_is_old = True
+            await self._start(unit)
 
     def _write_run_file(self, state: str) -> None:
         write_run_file(self.settings.data, self.parts.describe(state))

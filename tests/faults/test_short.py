@@ -18,7 +18,6 @@ def test_nothing_is_lost_and_nothing_doubled(name: str) -> None:
     assert report.kills >= 4
 
 
-def test_every_scenario_has_a_name_and_says_what_it_does() -> None:
+def test_every_scenario_can_be_named_on_a_command_line() -> None:
     assert set(IN_MAKE_TEST) < set(SCENARIOS)
-    assert all(scenario.__doc__ for scenario in SCENARIOS.values())
     assert all(name == name.lower() and " " not in name for name in SCENARIOS)
