@@ -6,6 +6,7 @@ table, so that a batch costs a few set-wise statements, however many events it h
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -180,20 +181,24 @@ def _fold(rows: Sequence[Row], key: tuple[str, ...]) -> Iterable[list[Row]]:
 
     A row that is not named by its whole key may touch any other, so it stands alone and in its place.
     """
-    said: dict[tuple[Any, ...], Row] = {}
+    said: dict[Any, Row] = {}
+    key_of, whole_key = itemgetter(*key), set(key)
     for row in rows:
-        named = row.row if isinstance(row, Put) else row.where
-        if not isinstance(row, Put) and set(named) != set(key):
+        if isinstance(row, Put):
+            identity = key_of(row.row)
+        elif row.where.keys() == whole_key:
+            identity = key_of(row.where)
+        else:
             yield from _runs(said.values())
             said = {}
             yield [row]
             continue
-        identity = tuple(named[k] for k in key)
-        said[identity] = _merge(said.get(identity), row)
+        before = said.get(identity)
+        said[identity] = row if before is None else _merge(before, row)
     yield from _runs(said.values())
 
 
-def _merge(before: Row | None, row: Row) -> Row:
+def _merge(before: Row, row: Row) -> Row:
     if isinstance(row, Change):
         if isinstance(before, Put):
             return Put(row.table, {**before.row, **row.to})
@@ -207,12 +212,6 @@ def _merge(before: Row | None, row: Row) -> Row:
 def _runs(rows: Iterable[Row]) -> Iterable[list[Row]]:
     runs: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        match row:
-            case Put(_, values):
-                shape: tuple[Any, ...] = ("put", *values)
-            case Change(_, _, to):
-                shape = ("change", *to)
-            case Remove():
-                shape = ("remove",)
-        runs.setdefault(shape, []).append(row)
+        columns = row.row if isinstance(row, Put) else row.to if isinstance(row, Change) else ()
+        runs.setdefault((type(row), *columns), []).append(row)
     return runs.values()

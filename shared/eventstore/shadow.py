@@ -22,26 +22,28 @@ class Shadow:
 
     @classmethod
     async def made(cls, connection: Connection) -> Self:
-        tables = [row["table_name"] for row in await connection.fetch(SQL("shadow_tables"))]
-        await connection.execute(f"drop schema if exists {SCHEMA} cascade; create schema {SCHEMA}")
         later: dict[str, list[str]] = {}
-        for table in tables:
-            like = f'like projections."{table}" including all excluding indexes'
-            await connection.execute(f'create table {SCHEMA}."{table}" ({like})')
-            rows = await connection.fetch(SQL("indexes"), f'projections."{table}"', SCHEMA)
-            for row in rows:
-                if row["is_key"]:
-                    await connection.execute(row["definition"])
-            later[table] = [row["definition"] for row in rows if not row["is_key"]]
+        async with connection.transaction():
+            tables = [row["table_name"] for row in await connection.fetch(SQL("shadow_tables"))]
+            await connection.execute(f"drop schema if exists {SCHEMA} cascade; create schema {SCHEMA}")
+            for table in tables:
+                like = f'like projections."{table}" including all excluding indexes'
+                await connection.execute(f'create table {SCHEMA}."{table}" ({like})')
+                rows = await connection.fetch(SQL("indexes"), f'projections."{table}"', SCHEMA)
+                for row in rows:
+                    if row["is_key"]:
+                        await connection.execute(row["definition"])
+                later[table] = [row["definition"] for row in rows if not row["is_key"]]
         return cls(tables, later)
 
     async def completed(self, connection: Connection, table: str | None = None) -> None:
         """All indexes of this table, or of all tables; what is there is not made again. Full, they are analysed."""
-        for name in self.tables if table is None else [table]:
-            for definition in self._later.pop(name, []):
-                await connection.execute(definition)
-            if table is None:
-                await connection.execute(f'analyze {SCHEMA}."{name}"')
+        async with connection.transaction():
+            for name in self.tables if table is None else [table]:
+                for definition in self._later.pop(name, []):
+                    await connection.execute(definition)
+                if table is None:
+                    await connection.execute(f'analyze {SCHEMA}."{name}"')
 
     async def differences(self, connection: Connection) -> dict[str, int]:
         """Rows that stand in only one of live and rebuilt, by table."""

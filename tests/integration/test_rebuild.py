@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 
+import asyncpg
 import pytest
 
 from shared.contracts.event import Event, Recorded
@@ -121,3 +122,42 @@ async def test_writers_go_on_while_it_is_rebuilt(lived: Lived) -> None:
     assert report.differences == {}
     assert len(await rows(lived.store)) == 12 + written
     assert (await lived.rebuild().run(service_role="registry", switch=False)).differences == {}
+
+
+def whole_class(recorded: Recorded[Event]) -> Iterable[Row]:
+    """Who moves takes the class along: a change of rows that their key does not name."""
+    match recorded.event:
+        case StudentEnrolled() as e:
+            yield Put("pupils", {"student": e.student, "class_id": e.class_id, "moves": 0})
+        case StudentMovedClass() as e:
+            yield Change("pupils", {"class_id": e.from_class}, {"class_id": e.to_class, "moves": 1})
+
+
+async def test_rows_that_no_key_names_are_changed_in_their_turn(kernel: Kernel) -> None:
+    database = await kernel.database("registry")
+    store = await kernel.store("registry", whole_class, database)
+    for n in range(9):
+        event = enrolled()
+        more = [moved(event.student, "2B")] if n == 5 else []
+        await store.commit([unit(event, *more, stream=f"student/{event.student}")])
+    live = await rows(store)
+    assert sorted(str(row[1]) for row in live) == ["1A"] * 3 + ["2B"] * 6
+
+    async def nobody(source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+        raise AssertionError(source)
+        yield []
+
+    owner = kernel.postgres.role_url("registry_owner", database)
+    definitions = "select indexdef from pg_indexes where schemaname = 'projections' order by 1"
+    before = [r["indexdef"] for r in await store.pool.fetch(definitions)]
+    for _ in range(2):
+        report = await Rebuild(store, whole_class, owner, nobody).run(service_role="registry")
+        assert report.differences == {} and report.events == 10
+    assert await rows(store) == live
+    assert [r["indexdef"] for r in await store.pool.fetch(definitions)] == before
+    grants = "select count(*) from information_schema.role_table_grants where grantee = 'registry' and table_name = 'pupils'"
+    owner_connection = await asyncpg.connect(owner)
+    try:
+        assert await owner_connection.fetchval(grants) == 4
+    finally:
+        await owner_connection.close()
