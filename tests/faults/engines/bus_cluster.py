@@ -49,7 +49,7 @@ async def bus_cluster_quorum(report: Report) -> None:
                     cluster.kill(name)
                     report.kills += 1
                 before = len(here.accepted)
-                await here.red("registry", "relay", seconds=30.0)
+                await here.red("registry", '"relay":{"ok":false', seconds=30.0)
                 await asyncio.sleep(15.0 if report.long else 2.0)
                 if len(here.accepted) == before:
                     report.violation("goes-on", "nobody was enrolled without a quorum of the bus")

@@ -73,7 +73,7 @@ class House:
             await self.enrol()
 
     @asynccontextmanager
-    async def arriving(self, at_once: int = 4, pause: float = 0.05) -> AsyncIterator[None]:
+    async def arriving(self, at_once: int = 4, pause: float = 0.2) -> AsyncIterator[None]:
         """Families arrive for as long as the block lasts; those who were asking are answered before it ends."""
         enough = asyncio.Event()
 
