@@ -22,9 +22,9 @@ EVERYWHERE = (
     Point.reaction_committed,
 )
 REGISTRY = (Point.key_made, Point.command_carried_out, *EVERYWHERE)
+"""A person's key is made where the person is first heard of: here, or on the command line for staff."""
 POINTS = (
     *(("registry", point) for point in REGISTRY),
-    ("identity", Point.key_made),
     ("notifications", Point.mail_attempted),
     ("notifications", Point.mail_accepted),
     ("identity", Point.slip_claimed),

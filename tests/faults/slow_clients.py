@@ -20,7 +20,8 @@ Slow = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @scenario("slow-clients")
 async def slow_clients(report: Report) -> None:
-    """300 slow clients of each kind at each door, while 40 pupils come in and their families sign in (short: 20; 4)."""
+    """60 slow clients of each of six kinds at each of four doors, while 40 pupils come in and their families sign in
+    (short: 4 of each; 4 pupils)."""
     pupils, each = (40, 60) if report.long else (4, 4)
     one = school("TOIS00008X", "email", pupils, ways=(Way.http, Way.file))
     async with ground(report) as made, Outside(made.wiring) as outside:
