@@ -4,7 +4,6 @@ A CloudEvents 1.0 JSON object in structured mode. Numbers in extensions are stri
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -34,8 +33,7 @@ class Sealer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an event comes to stand: all that is known only inside the commit."""
 
     id: str
@@ -61,7 +59,7 @@ def personal_subjects(events: Iterable[Event]) -> set[tuple[str, str]]:
 
 def encode_data(event: Event, event_id: str, sealer: Sealer) -> bytes:
     """The `data` of an entry: JSON with the personal parts sealed, bound to event id and field."""
-    data = event.model_dump(mode="json")
+    data = event.__pydantic_serializer__.to_python(event, mode="json")
     for name, content in personal_fields(type(event)):
         part = data[name]
         if part is not None:
@@ -72,14 +70,17 @@ def encode_data(event: Event, event_id: str, sealer: Sealer) -> bytes:
 
 def encode(event: Event, data: bytes, place: Place, context: Context) -> Recorded[Event]:
     """The event as recorded, with its entry of at most 65,535 bytes; `EntryTooLarge` otherwise."""
-    seen = ",".join(f"{source}:{position}" for source, position in sorted(place.seen.items()) if position)
+    source, type_name = _names(type(event))
+    seen = place.seen and ",".join(
+        f"{s}:{position}" for s, position in sorted(place.seen.items()) if position
+    )
     envelope: dict[str, Any] = {
         "specversion": "1.0",
         "id": place.id,
-        "source": f"/{event.service}",
-        "type": event.type_name(),
+        "source": source,
+        "type": type_name,
         "subject": place.stream,
-        "time": place.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "time": _time_text(place.time),
         "datacontenttype": "application/json",
         "school": place.school,
         "sequence": str(place.position),
@@ -97,7 +98,7 @@ def encode(event: Event, data: bytes, place: Place, context: Context) -> Recorde
     envelope["data"] = orjson.Fragment(data)
     entry = orjson.dumps(envelope)
     if len(entry) > MAX_ENTRY:
-        raise EntryTooLarge(event.type_name(), len(entry))
+        raise EntryTooLarge(type_name, len(entry))
     return Recorded(
         event=event,
         entry=entry,
@@ -115,6 +116,17 @@ def encode(event: Event, data: bytes, place: Place, context: Context) -> Recorde
         seen=dict(place.seen),
         traceparent=context.traceparent,
     )
+
+
+@cache
+def _names(event_class: type[Event]) -> tuple[str, str]:
+    return f"/{event_class.service}", event_class.type_name()
+
+
+@lru_cache(maxsize=16)
+def _time_text(time: datetime) -> str:
+    """A commit has one time for all its events."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def sealed_keys(entries: Iterable[Mapping[str, Any]]) -> set[str]:

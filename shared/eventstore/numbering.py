@@ -52,13 +52,11 @@ class Numbering:
             if actual != append.expected:
                 return Conflict(append.stream, append.expected, actual)
             versions[append.stream] = actual + len(append.events)
-        placed = (
-            (append.stream, append.expected + n, event)
-            for append in unit.appends
-            for n, event in enumerate(append.events, 1)
-        )
+        ready = iter(sealed.events)
         recorded = tuple(
-            self._record(unit, *place, *ready) for place, ready in zip(placed, sealed.events, strict=True)
+            self._record(unit, append.stream, version, event, *next(ready))
+            for append in unit.appends
+            for version, event in enumerate(append.events, append.expected + 1)
         )
         self._versions.update(versions)
         if key is not None:
@@ -69,15 +67,8 @@ class Numbering:
         self, unit: Unit, stream: str, version: int, event: Event, event_id: str, data: bytes
     ) -> Recorded[Event]:
         self.head += 1
-        self.school_positions[unit.school] += 1
+        school_position = self.school_positions[unit.school] = self.school_positions[unit.school] + 1
         place = Place(
-            id=event_id,
-            stream=stream,
-            stream_version=version,
-            position=self.head,
-            school=unit.school,
-            school_position=self.school_positions[unit.school],
-            time=self._time,
-            seen=self.seen,
+            event_id, stream, version, self.head, unit.school, school_position, self._time, self.seen
         )
         return encode(event, data, place, unit.context)

@@ -5,16 +5,16 @@ AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D), bound to event id and 
 """
 
 import time
-from base64 import urlsafe_b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from os import urandom
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import asyncpg
+import orjson
+import uuid_utils
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -27,6 +27,8 @@ CACHE_SECONDS = 60.0
 CACHE_KEYS = 20_000
 """At most: a replay meets every person of a history, and memory stays what it was."""
 _NONCE = 12
+_KEY = 32
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class KeyUnavailable(Exception):
@@ -91,7 +93,7 @@ class HeldKeys:
             "person": person,
             "purpose": purpose,
             "key": key.key_id,
-            "sealed": urlsafe_b64encode(box).decode("ascii"),
+            "sealed": b2a_base64(box, newline=False).translate(_URL_SAFE).decode("ascii"),
         }
 
     def open(self, box: Mapping[str, str], bound_to: bytes) -> bytes | None:
@@ -122,9 +124,7 @@ class Keyring:
             held |= await self._read_subjects(missing)
         missing = [s for s in missing if s not in held]
         if missing:
-            await self._make(missing)
-            # Another service may have been first: what stands in the table counts.
-            held |= await self._read_subjects(missing)
+            held |= await self._make(missing)
         return HeldKeys(held.values())
 
     async def load(self, key_ids: Collection[str]) -> HeldKeys:
@@ -133,33 +133,45 @@ class Keyring:
         held = [key for i in key_ids if (key := self._cache.get(i)) is not None]
         missing = [i for i in key_ids if i not in self._cache]
         if missing:
-            held += self._keep(await self._pool.fetch(SQL("keys_by_id"), missing)).values()
+            held += self._unwrapped(await self._pool.fetch(SQL("keys_by_id"), missing)).values()
         return HeldKeys(held)
 
-    async def _make(self, subjects: Sequence[tuple[str, str]]) -> None:
-        ids = [uuid4() for _ in subjects]
-        wrapped = [
-            self.kek.wrap(AESGCM.generate_key(256), _binding(str(key_id), person, purpose))
-            for key_id, (person, purpose) in zip(ids, subjects, strict=True)
+    async def _make(self, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Key]:
+        made = [(str(uuid_utils.uuid4()), subject, urandom(_KEY)) for subject in subjects]
+        rows = [
+            {
+                "key_id": key_id,
+                "person": person,
+                "purpose": purpose,
+                "wrapped": self.kek.wrap(plain, _binding(key_id, person, purpose)).hex(),
+            }
+            for key_id, (person, purpose), plain in made
         ]
-        persons, purposes = [p for p, _ in subjects], [u for _, u in subjects]
-        await self._pool.execute(SQL("insert_keys"), ids, persons, purposes, wrapped)
+        done = await self._pool.execute(SQL("insert_keys"), orjson.dumps(rows).decode())
         faults.reach(faults.Point.key_made)
+        if done != f"INSERT 0 {len(made)}":
+            # Another service was first with some: what stands in the table counts.
+            return await self._read_subjects(subjects)
+        return self._keep(made)
 
     async def _read_subjects(self, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Key]:
-        persons, purposes = [p for p, _ in subjects], [u for _, u in subjects]
-        return self._keep(await self._pool.fetch(SQL("keys_by_subject"), persons, purposes))
+        asked = [{"person": person, "purpose": purpose} for person, purpose in subjects]
+        return self._unwrapped(await self._pool.fetch(SQL("keys_by_subject"), orjson.dumps(asked).decode()))
 
-    def _keep(self, rows: Iterable[asyncpg.Record]) -> dict[tuple[str, str], _Key]:
+    def _unwrapped(self, rows: Iterable[asyncpg.Record]) -> dict[tuple[str, str], _Key]:
+        return self._keep(
+            (key_id, (person, purpose), self.kek.unwrap(wrapped, _binding(key_id, person, purpose)))
+            for key_id, person, purpose, wrapped in rows
+        )
+
+    def _keep(self, keys: Iterable[tuple[str, tuple[str, str], bytes]]) -> dict[tuple[str, str], _Key]:
         until = time.monotonic() + CACHE_SECONDS
         kept: dict[tuple[str, str], _Key] = {}
-        for row in rows:
-            subject = (row["person"], row["purpose"])
-            plain = self.kek.unwrap(row["wrapped"], _binding(row["key_id"], *subject))
-            key = _Key(row["key_id"], subject, AESGCM(plain), until)
-            self._cache.pop(key.key_id, None)
-            kept[subject] = self._cache[key.key_id] = key
-            self._id_of[subject] = key.key_id
+        for key_id, subject, plain in keys:
+            key = _Key(key_id, subject, AESGCM(plain), until)
+            self._cache.pop(key_id, None)
+            kept[subject] = self._cache[key_id] = key
+            self._id_of[subject] = key_id
         while len(self._cache) > CACHE_KEYS:
             self._forget(next(iter(self._cache.values())))
         return kept

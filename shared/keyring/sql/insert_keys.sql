@@ -1,3 +1,4 @@
 insert into keyring.person_keys (key_id, person, purpose, wrapped)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[])
+select k.key_id, k.person, k.purpose, decode(k.wrapped, 'hex')
+from json_to_recordset($1) as k (key_id uuid, person text, purpose text, wrapped text)
 on conflict (person, purpose) do nothing

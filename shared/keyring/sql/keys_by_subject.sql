@@ -1,3 +1,3 @@
 select k.key_id::text, k.person, k.purpose, k.wrapped
-from unnest($1::text[], $2::text[]) as wanted (person, purpose)
+from json_to_recordset($1) as wanted (person text, purpose text)
 join keyring.person_keys k using (person, purpose)
