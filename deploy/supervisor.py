@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from deploy.engines import EngineError, NatsEngine, PostgresEngine, ServiceUrls
 from deploy.environment import SERVICES
 from deploy.folder import RUN_FILE, Lock, claim_folder, write_run_file
 from deploy.settings import MAIL_IN_THE_CLEAR, Ports, Settings
-from deploy.units import Readiness, Unit, readiness, set_long_logs_aside
+from deploy.units import Readiness, Stubborn, Unit, readiness, set_long_logs_aside
 
 WATCH_SECONDS = 0.25
 READY_SECONDS = 90.0
@@ -59,7 +59,7 @@ class Running:
         self._changed = asyncio.Lock()
         self._bus_lacks_streams = False
         self._run_file_is_old = False
-        self._said: dict[str, str] = {}
+        self._stubborn = Stubborn(progress)
         # Linux ends a child with the thread that started it: one thread, as long-lived as we are.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
         self._client = httpx.AsyncClient(trust_env=False)
@@ -243,13 +243,17 @@ class Running:
         unit.started_at = began
         self._say(unit.name, "starting")
         await asyncio.get_running_loop().run_in_executor(self._thread, unit.runnable.start)
-        if unit.name == "nats" and self.bus is not None:
-            # At every start: one whose files were lost comes back without streams, and the stores refill them.
-            self._bus_lacks_streams = True
-            await self.bus.provision()
-            self._bus_lacks_streams = False
+        if unit.name == "nats":
+            await self._provide_streams()
         if unit.name in ENGINES:
             self._say(unit.name, f"ready in {time.monotonic() - began:.1f} s")
+
+    async def _provide_streams(self) -> None:
+        """At every start: one whose files were lost comes back without streams, and the stores refill them."""
+        self._bus_lacks_streams = True
+        if self.bus is not None:
+            await self.bus.provision()
+        self._bus_lacks_streams = False
 
     async def _wait_for(self, unit: Unit, seconds: float) -> None:
         began = time.monotonic()
@@ -272,24 +276,11 @@ class Running:
             await asyncio.sleep(WATCH_SECONDS)
             rounds += 1
             for unit in self._units.values():
-                await self._in_spite_of_all(unit.name, self._mend(unit))
+                await self._stubborn.do(unit.name, self._mend(unit))
             if self._run_file_is_old:
-                await self._in_spite_of_all("supervisor", self._tell())
+                await self._stubborn.do("supervisor", self._tell())
             if rounds % 240 == 0:
-                aside = asyncio.to_thread(set_long_logs_aside, self.parts.logs)
-                await self._in_spite_of_all("supervisor", aside)
-
-    async def _in_spite_of_all(self, name: str, work: Awaitable[None]) -> None:
-        """Whatever fails for one part (a full disk, say), the parts are looked after as before."""
-        try:
-            await work
-        except Exception as fault:
-            said = str(fault) if isinstance(fault, EngineError) else type(fault).__name__
-            if self._said.get(name) != said:
-                self._say(name, said)
-            self._said[name] = said
-        else:
-            self._said.pop(name, None)
+                await self._stubborn.do("supervisor", asyncio.to_thread(set_long_logs_aside, self.parts.logs))
 
     async def _tell(self) -> None:
         self._write_run_file("running")
@@ -300,9 +291,8 @@ class Running:
         if not unit.wanted:
             return
         if unit.runnable.alive:
-            if unit.name == "nats" and self.bus is not None and self._bus_lacks_streams:
-                await self.bus.provision()
-                self._bus_lacks_streams = False
+            if unit.name == "nats" and self._bus_lacks_streams:
+                await self._provide_streams()
             return
         if unit.next_try <= unit.started_at:  # it has just ended: pause before the next try
             unit.failures = unit.failures + 1 if now - unit.started_at < HEALTHY_SECONDS else 1

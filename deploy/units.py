@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -134,6 +134,26 @@ class Unit:
             "ready_url": self.ready_url,
             "ports": list(self.ports),
         }
+
+
+class Stubborn:
+    """Does what may fail again and again; a failure ends nothing else, and is said when it is new."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        self._say = say
+        self._said: dict[str, str] = {}
+
+    async def do(self, name: str, work: Awaitable[None]) -> None:
+        """`name`: of the part that it is for."""
+        try:
+            await work
+        except Exception as fault:
+            said = str(fault) if isinstance(fault, EngineError) else type(fault).__name__
+            if self._said.get(name) != said:
+                self._say(name, said)
+            self._said[name] = said
+        else:
+            self._said.pop(name, None)
 
 
 async def readiness(unit: Unit, client: httpx.AsyncClient) -> Readiness:
