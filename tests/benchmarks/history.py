@@ -12,7 +12,6 @@ from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 
-from services.registry.operations import HERE
 from services.registry.projections import project
 from shared import migrations
 from shared.contracts import registry as said
@@ -57,7 +56,7 @@ async def make_place(bench: Bench) -> Place:
     )
     components: list[tuple[str, Path]] = [
         ("eventstore", KERNEL / "eventstore" / "migrations"),
-        ("registry", HERE / "migrations"),
+        ("registry", KERNEL.parent / "services" / "registry" / "migrations"),
     ]
     await migrations.migrate(place.owner_url, components, service_role="registry")
     return place
