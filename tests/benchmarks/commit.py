@@ -17,9 +17,8 @@ import asyncpg
 from services.registry.domain.student import STUDENT, CorrectPupil, Enrol
 from shared.contracts.event import Context
 from shared.contracts.registry import EnrolmentKind, PupilDetails
-from shared.eventstore.commands import Commands, Workspace
-from shared.eventstore.store import EventStore
-from shared.eventstore.units import Committed, IdempotencyKey, Unit
+from shared.eventstore.commands import Commands
+from shared.eventstore.units import Append, Committed, IdempotencyKey, Unit
 from shared.ids import new_id
 from tests.benchmarks.figure import Bar, Bench, Figure, benchmark
 from tests.benchmarks.ground import new_database, registry_store
@@ -42,7 +41,7 @@ async def commit(bench: Bench) -> list[Figure]:
         with open_peer(peer_url) as school, ThreadPoolExecutor(THREADS) as threads:
             commands = Commands(store)
             ours = [new_id() for _ in range(pupils)]
-            await store.commit([await _enrolment(store, student) for student in ours], atomic=True)
+            await store.commit([_enrolment(student) for student in ours], atomic=True)
             theirs = [_their_enrolment(school) for _ in range(pupils)]
 
             async def one_of_ours(student: str) -> None:
@@ -97,7 +96,7 @@ async def bulk(bench: Bench) -> list[Figure]:
         rows: list[tuple[object, ...]] = []
 
         async def ours() -> float:
-            units = [await _enrolment(store, new_id()) for _ in range(events)]
+            units = [_enrolment(new_id()) for _ in range(events)]
             rows.clear()
             began = time.perf_counter()
             for start in range(0, events, _BULK_COMMIT):
@@ -114,7 +113,9 @@ async def bulk(bench: Bench) -> list[Figure]:
         with open_peer(peer_url) as school:
 
             async def theirs() -> float:
-                batches = [[_their_student() for _ in range(_PEER_BATCH)] for _ in range(of_peer // _PEER_BATCH)]
+                batches = [
+                    [_their_student() for _ in range(_PEER_BATCH)] for _ in range(of_peer // _PEER_BATCH)
+                ]
                 began = time.perf_counter()
                 for batch in batches:
                     school.save(*batch)
@@ -165,23 +166,18 @@ def _details(student: str, said: int) -> PupilDetails:
     )
 
 
-async def _enrolment(store: EventStore, student: str) -> Unit:
-    workspace = Workspace(store)
-    workspace.new(STUDENT, student)
-    workspace.decide(
-        STUDENT,
-        student,
-        Enrol(
-            student=student,
-            year="2026/2027",
-            class_id="1A",
-            kind=EnrolmentKind.first_year,
-            entry_class=True,
-            starts=date(2026, 9, 14),
-            details=_details(student, 0),
-        ),
+def _enrolment(student: str) -> Unit:
+    enrol = Enrol(
+        student=student,
+        year="2026/2027",
+        class_id="1A",
+        kind=EnrolmentKind.first_year,
+        entry_class=True,
+        starts=date(2026, 9, 14),
+        details=_details(student, 0),
     )
-    return Unit(SCHOOL, CONTEXT, workspace.appends())
+    events = tuple(STUDENT.decide(STUDENT.initial(), enrol))
+    return Unit(SCHOOL, CONTEXT, (Append(STUDENT.stream(student), 0, events),))
 
 
 def _their_student() -> Student:
