@@ -53,7 +53,7 @@ class Ground:
             "CUSTODE_INSTANCE": "faults",
             "CUSTODE_FAULTS_FOLDER": str(self.faults),
             "CUSTODE_LONGEST_PAUSE": "1",
-            "CUSTODE_NOTIFICATIONS_FIRST_RETRY_SECONDS": "0.5",
+            "CUSTODE_NOTIFICATIONS_FIRST_RETRY_SECONDS": "0.1",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }
@@ -228,7 +228,7 @@ class Twin:
         told = made.wiring.service_environment(service)
         told |= {
             f"{prefix}LISTEN": f"127.0.0.1:{port}",
-            "CUSTODE_NOTIFICATIONS_FIRST_RETRY_SECONDS": "0.5",
+            "CUSTODE_NOTIFICATIONS_FIRST_RETRY_SECONDS": "0.1",
         }
         self.service = service
         self.url = f"http://127.0.0.1:{port}"
