@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import asyncpg
-import orjson
 from nats.aio.client import Client
 
 from deploy.inspection.aggregates import UNREADABLE
 from deploy.inspection.snapshots import SQL
-from shared.contracts.entry import subject_of_envelope
+from shared.contracts.entry import subject_of
 from shared.messaging.streams import Message, Stream
 
 _BATCH = 1000
@@ -98,10 +97,10 @@ async def _messages(stream: Stream, client: Client, after: int, last: int) -> li
 
 
 def _same(message: Message, entry: bytes | None) -> bool:
-    if message.data != entry:
+    if entry is None or message.data != entry:
         return False
     try:
-        return message.subject == subject_of_envelope(orjson.loads(entry))
+        return message.subject == subject_of(entry)
     except UNREADABLE:
         return False
 

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from shared import faults
-from shared.contracts.entry import parse, subject_of_envelope
+from shared.contracts.entry import subject_of
 from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.messaging.bus import Bus, BusUnavailable
@@ -152,7 +152,7 @@ class Relay:
     async def _from(self, position: int) -> AsyncIterator[list[Outgoing]]:
         """The store's entries from this position on, ready to be published."""
         async for entries in self._store.replay_entries(after=position - 1, upto=_FOR_EVER, batch=_PAGE):
-            yield [Outgoing(n, subject_of_envelope(parse(entry)), entry) for n, entry in entries]
+            yield [Outgoing(n, subject_of(entry), entry) for n, entry in entries]
             if len(entries) < _PAGE:
                 return
 

@@ -1,6 +1,7 @@
 """The bus: relay and reader beside bare publishing and bare pulling of the same bytes, on the same server.
 
-The floor of either is the fastest of several bare ways, each tried in every round.
+The floor of either is the fastest of several bare ways: tried three times each, the highest median is what ours is
+measured beside.
 """
 
 import asyncio
@@ -8,6 +9,8 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from statistics import median
 
 import nats
 from nats.aio.client import Client
@@ -15,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from shared import migrations
-from shared.contracts.entry import parse, subject_of_envelope
+from shared.contracts.entry import subject_of
 from shared.contracts.event import Event, Recorded
 from shared.database import AdvisoryLock, open_pool
 from shared.eventstore.projection import Projector
@@ -27,14 +30,15 @@ from shared.messaging.bus import Bus
 from shared.messaging.reader import Reader
 from shared.messaging.relay import Relay
 from shared.runtime import KERNEL
-from tests.benchmarks.figure import Bar, Bench, Figure, benchmark
+from tests.benchmarks.figure import Bar, Bench, Figure, Work, benchmark
 from tests.benchmarks.ground import new_database
 from tests.benchmarks.history import KEK, live, make_place, opened
 
 Outgoing = tuple[str, bytes]
-_PIPELINED_WINDOW = 2000
+Publish = Callable[[Client, Sequence[Outgoing]], Awaitable[None]]
 _DIRECT = (500, 2000)
 _BYTES = 4 << 20
+_TRIES = 3
 
 
 @benchmark("bus")
@@ -44,11 +48,13 @@ async def bus(bench: Bench) -> list[Figure]:
     await live(place, range(2), 10_000 if bench.long else 2_000)
     async with opened(place) as store, connected(bench, "registry") as (own, client):
         history = [entry async for batch in store.replay_entries() for entry in batch]
-        messages = [(subject_of_envelope(parse(entry)), entry) for _, entry in history]
+        messages = [(subject_of(entry), entry) for _, entry in history]
 
         async def relayed() -> float:
             await bench.bus.wipe("REGISTRY")
-            relay = Relay("registry", store, own, AdvisoryLock(place.runtime_url, "relay"))
+            lock = AdvisoryLock(place.runtime_url, "relay")
+            await lock.acquire()
+            relay = Relay("registry", store, own, lock)
             began = time.perf_counter()
             relay.start()
             try:
@@ -57,21 +63,16 @@ async def bus(bench: Bench) -> list[Figure]:
             finally:
                 await relay.close()
 
-        async def published() -> float:
-            some = messages[: len(messages) // 4]
-            ways: list[tuple[Sequence[Outgoing], Callable[[], Awaitable[None]]]] = [
-                (some, lambda: pipelined(client, some, _PIPELINED_WINDOW)),
-                *((messages, _batches(client, messages, size, at_once)) for size, at_once in _ATOMIC),
-            ]
-            rates = []
-            for published, way in ways:
-                await bench.bus.wipe("REGISTRY")
-                rates.append(len(published) / await _seconds(way))
-            return max(rates)
+        async def barely(publish: Publish) -> float:
+            await bench.bus.wipe("REGISTRY")
+            began = time.perf_counter()
+            await publish(client, messages)
+            return len(messages) / (time.perf_counter() - began)
 
+        fastest = await _fastest(bench, [partial(barely, publish) for publish in _PUBLISHING])
         work = f"{len(messages):,} events, {sum(len(entry) for _, entry in messages) / 1e6:.0f} MB"
         relay = await bench.compare(
-            "relay", "events/s", work, Bar("floor", "least", 0.8), floor=published, value=relayed
+            "relay", "events/s", work, Bar("floor", "least", 0.8), floor=fastest, value=relayed
         )
         return [relay, await _reading(bench, len(messages), work)]
 
@@ -90,6 +91,7 @@ async def _reading(bench: Bench, count: int, work: str) -> Figure:
         async def read() -> float:
             await pool.execute("update events.cursors set position = 0")
             lock = AdvisoryLock(url, "reader:registry")
+            await lock.acquire()
             reader = Reader("registry", store, own, lock, _nothing, frozenset({"registry"}), frozenset())
             began = time.perf_counter()
             await reader.start()
@@ -99,15 +101,18 @@ async def _reading(bench: Bench, count: int, work: str) -> Figure:
             finally:
                 await reader.close()
 
-        async def pulled() -> float:
-            ways: list[Callable[[], Awaitable[None]]] = [lambda: pull_consumer(admin, count)]
-            ways += [_direct(client, count, batch) for batch in _DIRECT]
-            return max([count / await _seconds(way) for way in ways])
+        async def barely(pull: Callable[[], Awaitable[None]]) -> float:
+            began = time.perf_counter()
+            await pull()
+            return count / (time.perf_counter() - began)
 
+        ways = [partial(pull_consumer, admin, count)]
+        ways += [partial(pull_directly, client, count, batch) for batch in _DIRECT]
+        fastest = await _fastest(bench, [partial(barely, way) for way in ways])
         bar = Bar("floor", "least", 0.8)
         try:
             return await bench.compare(
-                "reader, empty policy", "events/s", work, bar, value=read, floor=pulled
+                "reader, empty policy", "events/s", work, bar, value=read, floor=fastest
             )
         finally:
             await asyncio.gather(pool.close(), keys.close())
@@ -164,16 +169,6 @@ async def pipelined(client: Client, messages: Sequence[Outgoing], window: int) -
     await subscription.unsubscribe()
 
 
-_ATOMIC = ((250, 1), (500, 1), (1000, 1), (500, 2), (1000, 2))
-"""Messages in a batch, and batches under way at once."""
-
-
-def _batches(
-    client: Client, messages: Sequence[Outgoing], size: int, at_once: int
-) -> Callable[[], Awaitable[None]]:
-    return lambda: atomic_batches(client, messages, size, at_once)
-
-
 async def atomic_batches(client: Client, messages: Sequence[Outgoing], size: int, at_once: int) -> None:
     free = asyncio.Semaphore(at_once)
 
@@ -197,8 +192,11 @@ async def atomic_batches(client: Client, messages: Sequence[Outgoing], size: int
     await asyncio.gather(*commits)
 
 
-def _direct(client: Client, count: int, batch: int) -> Callable[[], Awaitable[None]]:
-    return lambda: pull_directly(client, count, batch)
+_PUBLISHING: tuple[Publish, ...] = (
+    partial(pipelined, window=500),
+    partial(pipelined, window=4000),
+    *(partial(atomic_batches, size=size, at_once=n) for size in (500, 1000) for n in (1, 2)),
+)
 
 
 async def pull_directly(client: Client, count: int, batch: int) -> None:
@@ -235,10 +233,11 @@ async def pull_consumer(client: Client, count: int) -> None:
     await queue.unsubscribe()
 
 
-async def _seconds(work: Callable[[], Awaitable[None]]) -> float:
-    began = time.perf_counter()
-    await work()
-    return time.perf_counter() - began
+async def _fastest(bench: Bench, ways: Sequence[Work]) -> Work:
+    """The one of the highest median rate: the best single try of many would be luck."""
+    rates = [[await way() for way in ways] for _ in range(_TRIES if bench.long else 1)]
+    medians = [median(of_way) for of_way in zip(*rates, strict=True)]
+    return ways[medians.index(max(medians))]
 
 
 async def _until(true: Callable[[], bool]) -> None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from shared.contracts import published
-from shared.contracts.entry import Place, decode, encode, encode_data, parse
+from shared.contracts.entry import Place, decode, encode, encode_data, parse, subject_of
 from shared.contracts.event import Context, Event, contract_of, contracts, personal_fields
 from shared.contracts.registry import SchoolYearOpened, SchoolYearOpenedV1
 from shared.testing.examples import FixedSealer, ShreddedKeys, example
@@ -66,6 +66,8 @@ def test_a_golden_entry_is_read_and_written_the_same_for_ever(type_name: str) ->
     event_class = contract_of(type_name)
     assert entry == entry_of(event_class), "the same event must come out as the same bytes"
     assert type(recorded.event).contract_name() == event_class.contract_name()
+    name = f"{recorded.service}.evt.RMIC00000X.example.{event_class.contract_name()}"
+    assert subject_of(entry) == name, "where it stands on the bus"
 
 
 @pytest.mark.parametrize("type_name", golden_types())
