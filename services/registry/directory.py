@@ -4,9 +4,11 @@ A person is matched by (source, external id), then by codice fiscale; never by e
 (IMPORTS.md, M2). Anything weaker is only ever proposed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from services.registry.domain.people import name_key
 from services.registry.imports.facts import ClassFact, EnrolmentFact, GuardianFact, PupilFact
@@ -17,12 +19,21 @@ from shared.sql import Statements
 SQL = Statements(__file__)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """`person` is None of somebody new. `disagree`: the id is one person's, the codice fiscale another's."""
 
     person: str | None
     disagree: bool = False
+
+
+_NOBODY = Match(None)
+
+
+class Known(NamedTuple):
+    """Ids of people, once each and in the order in which they were said."""
+
+    pupils: Sequence[str]
+    guardians: Sequence[str]
 
 
 class Directory:
@@ -36,42 +47,50 @@ class Directory:
         self._namesakes: dict[tuple[str, date, str], list[str]] = {}
         self._guardians_of: dict[str, set[str]] = {}
 
-    async def look_up(self, facts: Sequence[EnrolmentFact]) -> None:
+    async def look_up(self, facts: Sequence[EnrolmentFact]) -> Known:
+        """Whoever is known of these; several have one answer when they are one person."""
         pupils = [fact.pupil for fact in facts]
         guardians = [guardian for fact in facts for guardian in fact.guardians]
-        await self._look_up_ids([*_ids(PersonKind.pupil, pupils), *_ids(PersonKind.guardian, guardians)])
+        await self._look_up_ids(PersonKind.pupil, [(p.source, p.external_id) for p in pupils])
+        await self._look_up_ids(PersonKind.guardian, [(g.source, g.external_id) for g in guardians])
         codes = (_codes(pupils), _codes(guardians))
         for row in await self._pool.fetch(SQL("people_by_codice_fiscale"), self._school, *codes):
             self._codes[PersonKind(row["kind"]), row["codice_fiscale"]] = row["person"]
-        await self._look_up_names(pupils)
-        known = [p for fact in facts if (p := self.match(PersonKind.pupil, fact.pupil).person) is not None]
-        for row in await self._pool.fetch(SQL("guardians_of"), known):
-            self._guardians_of.setdefault(row["student"], set()).add(row["guardian"])
+        matched = [self.match(PersonKind.pupil, pupil).person for pupil in pupils]
+        await self._look_up_names([p for p, person in zip(pupils, matched, strict=True) if person is None])
+        known = [*dict.fromkeys(person for person in matched if person is not None)]
+        if known:
+            for row in await self._pool.fetch(SQL("guardians_of"), known):
+                self._guardians_of.setdefault(row["student"], set()).add(row["guardian"])
+        said = dict.fromkeys(self.match(PersonKind.guardian, guardian).person for guardian in guardians)
+        theirs = dict.fromkeys(guardian for pupil in known for guardian in self.guardians_of(pupil))
+        return Known(known, [guardian for guardian in said | theirs if guardian is not None])
 
     async def look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
         """Of people of whom no more than (source, external id) is said."""
-        await self._look_up_ids([(kind, *one) for one in ids])
+        await self._look_up_ids(kind, ids)
 
     def by_id(self, kind: PersonKind, source: str, external_id: str) -> str | None:
         return self._ids.get((kind, source, external_id))
 
     def match(self, kind: PersonKind, fact: PupilFact | GuardianFact) -> Match:
-        by_id = self.by_id(kind, fact.source, fact.external_id)
+        by_id = self._ids.get((kind, fact.source, fact.external_id))
         code = fact.codice_fiscale
         by_code = None if code is None else self._codes.get((kind, code))
-        if by_id is not None and by_code is not None and by_id != by_code:
-            return Match(by_id, disagree=True)
-        return Match(by_id or by_code)
+        if by_id is None:
+            return _NOBODY if by_code is None else Match(by_code)
+        return Match(by_id, disagree=by_code is not None and by_id != by_code)
 
     def namesakes(self, fact: PupilFact) -> Sequence[str]:
         """Pupils of the same name, born on the same day, of whom this system never spoke."""
-        if fact.birth_date is None:
+        if fact.birth_date is None or not self._namesakes:
             return ()
         key = (name_key(fact.family_name, fact.given_name), fact.birth_date, fact.source)
         return self._namesakes.get(key, ())
 
     def guardians_of(self, student: str) -> Sequence[str]:
-        return sorted(self._guardians_of.get(student, ()))
+        known = self._guardians_of.get(student)
+        return sorted(known) if known else ()
 
     def remember(self, kind: PersonKind, fact: PupilFact | GuardianFact, person: str) -> None:
         self._ids[kind, fact.source, fact.external_id] = person
@@ -81,14 +100,16 @@ class Directory:
     def remember_guardian(self, student: str, guardian: str) -> None:
         self._guardians_of.setdefault(student, set()).add(guardian)
 
-    async def _look_up_ids(self, ids: Sequence[tuple[PersonKind, str, str]]) -> None:
-        wanted = [*{key for key in ids if key not in self._ids}]
-        columns = [[key[n] for key in wanted] for n in range(3)]
-        for row in await self._pool.fetch(SQL("identified_people"), self._school, *columns):
-            self._ids[PersonKind(row["kind"]), row["source"], row["external_id"]] = row["person"]
+    async def _look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
+        by_source: defaultdict[str, list[str]] = defaultdict(list)
+        for source, external_id in dict.fromkeys(ids):
+            if (kind, source, external_id) not in self._ids:
+                by_source[source].append(external_id)
+        for source, wanted in by_source.items():
+            for row in await self._pool.fetch(SQL("identified_people"), self._school, kind, source, wanted):
+                self._ids[kind, source, row["external_id"]] = row["person"]
 
-    async def _look_up_names(self, pupils: Sequence[PupilFact]) -> None:
-        new = [p for p in pupils if self.match(PersonKind.pupil, p).person is None]
+    async def _look_up_names(self, new: Sequence[PupilFact]) -> None:
         wanted = {
             (name_key(p.family_name, p.given_name), p.birth_date, p.source) for p in new if p.birth_date
         }
@@ -100,12 +121,6 @@ class Directory:
             found = self._namesakes.setdefault(key, [])
             if row["student"] not in found:
                 found.append(row["student"])
-
-
-def _ids(
-    kind: PersonKind, people: Iterable[PupilFact | GuardianFact]
-) -> Iterable[tuple[PersonKind, str, str]]:
-    return ((kind, person.source, person.external_id) for person in people)
 
 
 def _codes(people: Iterable[PupilFact | GuardianFact]) -> list[str]:

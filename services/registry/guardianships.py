@@ -1,79 +1,79 @@
 """The guardians of one enrolment: who they are, and what it takes to link them."""
 
+from collections.abc import Sequence
+
 from services.registry.directory import Directory
 from services.registry.domain.guardian import GUARDIAN, LinkChild, address_differs, not_followed
 from services.registry.domain.people import name_key
-from services.registry.domain.school import SCHOOL
+from services.registry.domain.school import School
 from services.registry.findings import Finding
 from services.registry.imports.facts import EnrolmentFact, GuardianFact
 from services.registry.steps import Planned, Proposal, Step, Steps
 from services.registry.translation import guardian_details
 from shared.contracts.policy import Justification
-from shared.contracts.registry import PersonKind
+from shared.contracts.registry import GuardianDetails, PersonKind
 from shared.eventstore.commands import Workspace
 from shared.ids import new_id
 
 
 class GuardianPlanner:
-    def __init__(self, school: str, directory: Directory, workspace: Workspace, steps: Steps) -> None:
-        self._school = school
+    def __init__(self, directory: Directory, workspace: Workspace, steps: Steps) -> None:
         self._directory = directory
         self._workspace = workspace
         self._steps = steps
 
-    def plan(self, fact: EnrolmentFact, student: str, planned: Planned) -> list[tuple[Step, GuardianFact]]:
+    def plan(
+        self, fact: EnrolmentFact, student: str, school: School, planned: Planned
+    ) -> list[tuple[Step, GuardianFact]]:
         """A step for each guardian who can be linked; findings about the others."""
         found: list[tuple[Step, GuardianFact]] = []
+        there = self._directory.guardians_of(student)
+        justifies = school.policy is not None and school.policy.justification is Justification.by_default
         for index, said in enumerate(fact.guardians):
             match = self._directory.match(PersonKind.guardian, said)
-            if any(_same(said, other) or match.person == step.id for step, other in found):
+            if found and any(_same(said, other) or match.person == step.id for step, other in found):
                 planned.findings.append(Finding("guardian_twice", "guardian", index))
                 continue
             if match.disagree:
                 planned.findings.append(Finding("identifiers_disagree", "guardian.codice_fiscale", index))
                 continue
-            if match.person is None and self._maybe_known(student, said, index, planned):
+            if match.person is None and there and self._maybe_known(there, said, index, planned):
                 continue
-            step = self._step(fact, student, said, match.person)
+            guardian = match.person or new_id()
+            link = LinkChild(
+                guardian=guardian,
+                student=student,
+                year=fact.school_year,
+                relationship=said.relationship,
+                data_access=said.data_access,
+                justifies_online=said.justifies_online,
+                usually_justifies=justifies,
+                details=guardian_details(said),
+            )
+            step = Step(GUARDIAN, guardian, (link,), new=match.person is None)
             if self._steps.possible(step, planned, "guardian", index):
                 found.append((step, said))
-                self._compare(step, said, index, planned)
+                self._compare(step, link.details, index, planned)
         return found
 
-    def _step(self, fact: EnrolmentFact, student: str, said: GuardianFact, person: str | None) -> Step:
-        policy = self._workspace.state(SCHOOL, self._school).policy
-        guardian = person or new_id()
-        link = LinkChild(
-            guardian=guardian,
-            student=student,
-            year=fact.school_year,
-            relationship=said.relationship,
-            data_access=said.data_access,
-            justifies_online=said.justifies_online,
-            usually_justifies=policy is not None and policy.justification is Justification.by_default,
-            details=guardian_details(said),
-        )
-        return Step(GUARDIAN, guardian, (link,), new=person is None)
-
-    def _compare(self, step: Step, said: GuardianFact, index: int, planned: Planned) -> None:
+    def _compare(self, step: Step, said: GuardianDetails, index: int, planned: Planned) -> None:
         if step.new:
             planned.newcomers.add(step.id)
             return
-        known, details = self._workspace.state(GUARDIAN, step.id).details, guardian_details(said)
+        known = self._workspace.state(GUARDIAN, step.id).details
         if known is None:
             return
-        if address_differs(known, details):
+        if address_differs(known, said):
             planned.findings.append(Finding("address_differs", "guardian.email", index))
-        if not_followed(known, details):
+        if not_followed(known, said):
             planned.findings.append(Finding("guardian_differs", "guardian", index))
 
-    def _maybe_known(self, student: str, said: GuardianFact, index: int, planned: Planned) -> bool:
+    def _maybe_known(self, there: Sequence[str], said: GuardianFact, index: int, planned: Planned) -> bool:
         """A guardian of this very pupil has the same name, and this system never spoke of them.
 
         A second account for the same parent would be worse than a wait: the guardian is proposed, not added.
         """
-        there = self._directory.guardians_of(student)
-        key = name_key(said.family_name, said.given_name) if there else ""
+        key = name_key(said.family_name, said.given_name)
         for guardian in there:
             state = self._workspace.state(GUARDIAN, guardian)
             known = state.details

@@ -199,18 +199,20 @@ class _Run:
         if not session.planner.registered:
             self._unknown_school(session.school, facts)
         else:
-            for fact in facts:
-                self._account(session, fact, session.planner.plan(fact))
+            self._account(session, facts, [session.planner.plan(fact) for fact in facts])
         self.done += len(facts)
         self.options.progress(self.done, len(self.parsed.enrolments))
 
-    def _account(self, session: Session, fact: EnrolmentFact, planned: Planned) -> None:
-        self.report.counts.add(planned)
-        self.report.counts.kind_assumed += taken_as_new(fact, planned)
-        session.proposals += planned.proposals
-        for finding in planned.findings:
-            self.report.finding(finding, fact.at, self.parsed.format)
-        self.taken += planned.student is not None
+    def _account(self, session: Session, facts: Sequence[EnrolmentFact], plans: Sequence[Planned]) -> None:
+        assumed = 0
+        for fact, planned in zip(facts, plans, strict=True):
+            assumed += taken_as_new(fact, planned)
+            session.proposals += planned.proposals
+            for finding in planned.findings:
+                self.report.finding(finding, fact.at, self.parsed.format)
+            self.taken += planned.student is not None
+        self.report.counts.add(plans)
+        self.report.counts.kind_assumed += assumed
 
     def _unknown_school(self, school: str, facts: Sequence[EnrolmentFact]) -> None:
         if school not in self.unknown:
@@ -225,7 +227,7 @@ class _Run:
         await endings.prepare(self.parsed.endings)
         for fact in self.parsed.endings:
             planned = endings.plan(fact)
-            self.report.counts.add(planned)
+            self.report.counts.add([planned])
             self.report.counts.enrolments -= 1
             self.report.counts.unchanged -= planned.student is not None and not planned.events
             for finding in planned.findings:

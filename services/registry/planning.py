@@ -4,13 +4,12 @@ The planner is given everything beforehand, set-wise; planning itself does no I/
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.registry.directory import ClassBook, Directory
 from services.registry.domain.guardian import GUARDIAN
-from services.registry.domain.school import SCHOOL, OpenYear
+from services.registry.domain.school import SCHOOL, OpenYear, School
 from services.registry.domain.school_class import SCHOOL_CLASS, FormClass, IdentifyClass
 from services.registry.domain.student import STUDENT, Enrol, Student, Withdraw, not_followed
 from services.registry.findings import Finding
@@ -18,7 +17,13 @@ from services.registry.guardianships import GuardianPlanner
 from services.registry.imports.facts import ClassFact, EnrolmentFact, SchoolYearFact
 from services.registry.steps import Planned, Proposal, Step, Steps
 from services.registry.translation import pupil_details
-from shared.contracts.registry import EndReason, PersonKind, StudentDetailsCorrected, StudentEnrolled
+from shared.contracts.registry import (
+    EndReason,
+    PersonKind,
+    PupilDetails,
+    StudentDetailsCorrected,
+    StudentEnrolled,
+)
 from shared.eventstore.commands import Workspace
 from shared.ids import new_id
 
@@ -30,8 +35,7 @@ def class_key(fact: EnrolmentFact) -> ClassKey:
     return fact.pupil.source, fact.school_year, fact.class_external_id
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """One enrolment under work."""
 
     fact: EnrolmentFact
@@ -40,6 +44,8 @@ class _Case:
     student: str
     new: bool
     state: Student
+    details: PupilDetails
+    school: School
 
     @property
     def details_differ(self) -> bool:
@@ -47,7 +53,7 @@ class _Case:
         known, enrolment = self.state.details, self.state.enrolments.get(self.fact.school_year)
         if known is None or enrolment is None or enrolment.ended:
             return False
-        return not_followed(known, pupil_details(self.fact.pupil))
+        return not_followed(known, self.details)
 
 
 class Planner:
@@ -73,24 +79,19 @@ class Planner:
         self._today = today
         self._steps = Steps(workspace)
         self._doubted: set[str] = set()
-        self._guardians = GuardianPlanner(school, directory, workspace, self._steps)
+        self._guardians = GuardianPlanner(directory, workspace, self._steps)
 
     async def prepare(self, facts: Sequence[EnrolmentFact]) -> None:
         """Everything that planning these will need: a few queries, however many there are."""
-        directory = self._directory
-        await directory.look_up(facts)
+        known = await self._directory.look_up(facts)
         await self._book.load({fact.school_year for fact in facts})
-        pupils = [p for f in facts if (p := directory.match(PersonKind.pupil, f.pupil).person)]
-        said = (guardian for fact in facts for guardian in fact.guardians)
-        guardians = [g for s in said if (g := directory.match(PersonKind.guardian, s).person)]
-        guardians += [guardian for pupil in pupils for guardian in directory.guardians_of(pupil)]
         keys = {class_key(fact) for fact in facts} & self._classes.keys()
         classes = {c for key in keys for c in self._book.candidates(self._classes[key], key[0])}
         await self._workspace.load(SCHOOL, [self._school])
         await self._workspace.load(SCHOOL_CLASS, sorted(classes))
         # In the order of the file, which so becomes the order of the history.
-        await self._workspace.load(STUDENT, [*dict.fromkeys(pupils)])
-        await self._workspace.load(GUARDIAN, [*dict.fromkeys(guardians)])
+        await self._workspace.load(STUDENT, known.pupils)
+        await self._workspace.load(GUARDIAN, known.guardians)
 
     @property
     def registered(self) -> bool:
@@ -108,8 +109,10 @@ class Planner:
         else:
             new = match.person is None
             state = Student() if match.person is None else self._workspace.state(STUDENT, match.person)
-            class_id, place = self._place(klass, fact)
-            case = _Case(fact, klass, class_id, match.person or new_id(), new, state)
+            school = self._workspace.state(SCHOOL, self._school)
+            class_id, place = self._place(klass, fact, school)
+            details = pupil_details(fact.pupil)
+            case = _Case(fact, klass, class_id, match.person or new_id(), new, state, details, school)
             commands = self._commands(case)
             if not commands:
                 self._nothing_to_do(case, planned)
@@ -122,7 +125,7 @@ class Planner:
     def _commands(self, case: _Case) -> tuple[Any, ...]:
         """What the pupil is asked: to be enrolled, to leave, or (left in the middle of the year) both."""
         fact, student = case.fact, case.student
-        registered = self._workspace.state(SCHOOL, self._school).registered
+        registered = case.school.registered
         enrol = Enrol(
             student=student,
             year=fact.school_year,
@@ -130,7 +133,7 @@ class Planner:
             kind=fact.kind,
             entry_class=registered is not None and case.klass.grade == registered.entry_grade,
             starts=fact.starts,
-            details=pupil_details(fact.pupil),
+            details=case.details,
         )
         if not fact.ended:
             return (enrol,)
@@ -156,14 +159,15 @@ class Planner:
         self, case: _Case, place: list[Step], commands: tuple[Any, ...], planned: Planned, *, strict: bool
     ) -> None:
         steps = [*place, Step(STUDENT, case.student, commands, case.new)]
-        if not all(self._steps.possible(step, planned, "pupil") for step in steps):
-            return
+        for step in steps:
+            if not self._steps.possible(step, planned, "pupil"):
+                return
         if self._book.is_anothers(case.klass, case.class_id) and (
             strict or case.class_id not in self._doubted
         ):
             self._doubted.add(case.class_id)
             planned.findings.append(Finding("class_of_another_door", "class"))
-        related = self._guardians.plan(case.fact, case.student, planned)
+        related = self._guardians.plan(case.fact, case.student, case.school, planned)
         if strict and planned.failed:
             return
         if case.details_differ:
@@ -184,11 +188,11 @@ class Planner:
             self._directory.remember_guardian(case.student, step.id)
             planned.guardians.append(step.id)
 
-    def _place(self, klass: ClassFact, fact: EnrolmentFact) -> tuple[str, list[Step]]:
+    def _place(self, klass: ClassFact, fact: EnrolmentFact, school: School) -> tuple[str, list[Step]]:
         """The class's id, and what it takes for year and class to be there."""
         steps = []
         source = fact.pupil.source
-        if fact.school_year not in self._workspace.state(SCHOOL, self._school).years:
+        if fact.school_year not in school.years:
             year = self._years[fact.school_year]
             steps.append(Step(SCHOOL, self._school, (OpenYear(year.label, year.starts, year.ends),)))
         known = self._book.by_id(fact.school_year, source, klass.external_id)
@@ -225,7 +229,9 @@ class Planner:
 
 def _birth_date_changed(before: Student, planned: Planned) -> bool:
     known = None if before.details is None else before.details.birth_date
+    if known is None:
+        return False
     said = [
         e.details.value for e in planned.events if isinstance(e, StudentDetailsCorrected | StudentEnrolled)
     ]
-    return known is not None and any(now is not None and now.birth_date != known for now in said)
+    return any(now is not None and now.birth_date != known for now in said)

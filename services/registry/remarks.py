@@ -13,12 +13,10 @@ from shared.contracts.registry import EnrolmentKind, StudentEnrolled
 
 def taken_as_new(fact: EnrolmentFact, planned: Planned) -> bool:
     """A pupil beyond the entry grade, unknown here, of whom the file does not say the enrolment's kind."""
-    return fact.kind is None and any(
-        isinstance(event, StudentEnrolled)
-        and event.student in planned.newcomers
-        and event.kind is EnrolmentKind.new_to_the_school
-        for event in planned.events
-    )
+    if fact.kind is not None or planned.student not in planned.newcomers:
+        return False
+    enrolled = (event for event in planned.events if isinstance(event, StudentEnrolled))
+    return any(event.kind is EnrolmentKind.new_to_the_school for event in enrolled)
 
 
 def without_email(facts: Iterable[EnrolmentFact]) -> int:

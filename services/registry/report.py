@@ -1,6 +1,7 @@
 """What an import did, or would do: the same figures for a dry run and for the run itself."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import BaseModel, Field
@@ -9,6 +10,7 @@ from services.registry.findings import Finding
 from services.registry.imports.facts import Format, Parsed, Where
 from services.registry.imports.problems import Problem, Refused
 from services.registry.steps import Planned
+from shared.contracts.event import Event
 from shared.contracts.registry import (
     ClassFormed,
     GuardianDetailsCorrected,
@@ -39,6 +41,13 @@ _ONEROSTER_COLUMNS: Mapping[str, str] = {
     "guardian": "userSourcedId",
     "ends": "endDate",
 }
+
+_COUNTED: Mapping[type[Event], str] = {
+    StudentMovedClass: "moved",
+    StudentWithdrawn: "withdrawn",
+    ClassFormed: "new_classes",
+}
+_CORRECTIONS = (StudentDetailsCorrected, GuardianDetailsCorrected, GuardianshipCorrected, PersonIdentified)
 
 
 class Outcome(StrEnum):
@@ -72,39 +81,28 @@ class Counts(BaseModel):
     warnings: int = 0
     errors: int = 0
 
-    def add(self, planned: Planned) -> None:
-        """Counts one enrolment; its findings are counted where they are reported."""
-        self.enrolments += 1
-        self.proposals += len(planned.proposals)
-        self.events += len(planned.events)
-        if planned.student is not None and not planned.events:
-            self.unchanged += 1
-        linked: set[str] = set()
-        corrected = False
-        for event in planned.events:
-            match event:
-                case StudentEnrolled(student=student) if student in planned.newcomers:
-                    self.new_pupils += 1
-                case StudentEnrolled():
-                    self.kept += 1
-                case StudentMovedClass():
-                    self.moved += 1
-                case StudentWithdrawn():
-                    self.withdrawn += 1
-                case ClassFormed():
-                    self.new_classes += 1
-                case GuardianLinked(guardian=guardian):
-                    self.new_guardianships += 1
-                    linked.add(guardian)
-                case (
-                    StudentDetailsCorrected()
-                    | GuardianDetailsCorrected()
-                    | GuardianshipCorrected()
-                    | PersonIdentified()
-                ):
+    def add(self, plans: Iterable[Planned]) -> None:
+        """Counts enrolments; their findings are counted where they are reported."""
+        seen: Counter[str] = Counter()
+        for planned in plans:
+            seen["enrolments"] += 1
+            seen["proposals"] += len(planned.proposals)
+            seen["events"] += len(planned.events)
+            seen["unchanged"] += planned.student is not None and not planned.events
+            corrected = False
+            for event in planned.events:
+                if isinstance(event, GuardianLinked):
+                    seen["new_guardianships"] += 1
+                    seen["new_guardians"] += event.guardian in planned.newcomers
+                elif isinstance(event, StudentEnrolled):
+                    seen["new_pupils" if event.student in planned.newcomers else "kept"] += 1
+                elif isinstance(event, _CORRECTIONS):
                     corrected = True
-        self.new_guardians += len(linked & planned.newcomers)
-        self.corrected += corrected
+                elif type(event) in _COUNTED:
+                    seen[_COUNTED[type(event)]] += 1
+            seen["corrected"] += corrected
+        for name, number in seen.items():
+            setattr(self, name, getattr(self, name) + number)
 
 
 class ReportedProblem(BaseModel):

@@ -1,7 +1,8 @@
 """The parts of a plan: steps that are tried as a whole before any is carried out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.registry.findings import Finding
 from shared.contracts.event import Event
@@ -38,12 +39,11 @@ class Planned:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """What a step brings about, from the state it was tried on."""
 
     before: Any
-    events: tuple[Event, ...]
+    events: Sequence[Event]
     after: Any
 
 
@@ -65,27 +65,28 @@ class Steps:
     def possible(self, step: Step, planned: Planned, field: str, index: int | None = None) -> bool:
         """Whether every command of the step is accepted; a refusal becomes a finding about `field`."""
         decider = step.decider
+        evolve = decider.evolve
         before = state = decider.initial() if step.new else self._workspace.state(decider, step.id)
         events: list[Event] = []
         try:
             for command in step.commands:
                 decided = decider.decide(state, command)
-                state = decider.fold(decided, state)
-                events.extend(decided)
+                for event in decided:
+                    state = evolve(state, event)
+                events += decided
         except Refused as refused:
             planned.findings.append(Finding(refused.reason, field, index))
             return False
-        step.tried = Trial(None if step.new else before, tuple(events), state)
+        step.tried = Trial(before, events, state)
         return True
 
     def carry_out(self, step: Step, planned: Planned) -> None:
         """Decided once: what was tried is taken over, unless another step has touched the aggregate since."""
         workspace, trial = self._workspace, step.tried
-        if step.new:
-            workspace.new(step.decider, step.id)
         if trial is not None and (step.new or workspace.state(step.decider, step.id) is trial.before):
-            workspace.adopt(step.decider, step.id, trial.events, trial.after)
-            planned.events.extend(trial.events)
+            adopt = workspace.new if step.new else workspace.adopt
+            adopt(step.decider, step.id, trial.events, trial.after)
+            planned.events += trial.events
             return
         for command in step.commands:
             planned.events.extend(workspace.decide(step.decider, step.id, command))

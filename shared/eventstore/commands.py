@@ -54,9 +54,16 @@ class Workspace:
             history: Sequence[Recorded[Event]] = found.get(stream, ())
             self._held[stream] = _Held(len(history), decider.fold(r.event for r in history))
 
-    def new(self, decider: Decider[S, C], aggregate_id: str) -> None:
-        """An aggregate whose id was just made: nothing to load."""
-        self._held.setdefault(decider.stream(aggregate_id), _Held(0, decider.initial()))
+    def new(
+        self,
+        decider: Decider[S, C],
+        aggregate_id: str,
+        events: Sequence[Event] = (),
+        state: S | None = None,
+    ) -> None:
+        """An aggregate whose id was just made, with what was decided of it already: nothing to load."""
+        begun = decider.initial() if state is None else state
+        self._held.setdefault(decider.stream(aggregate_id), _Held(0, begun, list(events)))
 
     def state(self, decider: Decider[S, C], aggregate_id: str) -> S:
         return cast(S, self._held[decider.stream(aggregate_id)].state)

@@ -1,7 +1,8 @@
 """A guardian at a school: one person for all their children there (M1). Stream `guardian/<opaque id>`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from services.registry.domain.people import GUARDIAN_OPTIONAL, contradicts, corrected, disagrees, same_name
 from shared.contracts.event import Event, Personal
@@ -17,20 +18,20 @@ from shared.contracts.registry import (
 )
 from shared.decider import Decider, Refused
 
+_Described: Final = Personal[GuardianDetails]
 
-@dataclass(frozen=True, slots=True)
-class Guardianship:
+
+class Guardianship(NamedTuple):
     relationship: Relationship
     data_access: bool
     justifies_online: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Guardian:
+class Guardian(NamedTuple):
     """`details` is None of a guardian who is not known, or who was erased."""
 
     details: GuardianDetails | None = None
-    children: Mapping[str, Guardianship] = field(default_factory=dict)
+    children: Mapping[str, Guardianship] = MappingProxyType({})
     identifiers: frozenset[tuple[str, str]] = frozenset()
 
     @property
@@ -38,8 +39,7 @@ class Guardian:
         return bool(self.children)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkChild:
+class LinkChild(NamedTuple):
     """What a school's system says of a guardian of a pupil: may be new, a correction, or nothing new.
 
     `data_access` and `justifies_online` are None where the system says nothing: then `usually_justifies` (the
@@ -55,6 +55,8 @@ class LinkChild:
     usually_justifies: bool
     details: GuardianDetails
 
+
+_UNKNOWN: Final = Guardian()
 
 Command = LinkChild
 
@@ -105,7 +107,7 @@ def _linked(command: LinkChild, details: GuardianDetails) -> list[Event]:
             relationship=command.relationship,
             data_access=command.data_access is not False,
             justifies_online=justifies,
-            details=Personal(person=command.guardian, value=details),
+            details=_Described(person=command.guardian, value=details),
         )
     ]
 
@@ -131,13 +133,15 @@ def _changed(command: LinkChild, before: Guardianship) -> list[Event]:
 
 
 def _corrected(guardian: str, details: GuardianDetails) -> GuardianDetailsCorrected:
-    return GuardianDetailsCorrected(guardian=guardian, details=Personal(person=guardian, value=details))
+    return GuardianDetailsCorrected(guardian=guardian, details=_Described(person=guardian, value=details))
 
 
 def _identified(guardian: str, said: GuardianDetails) -> PersonIdentified:
     identifier = Identifier(source=said.source, external_id=said.external_id)
     return PersonIdentified(
-        person=guardian, kind=PersonKind.guardian, identifier=Personal(person=guardian, value=identifier)
+        person=guardian,
+        kind=PersonKind.guardian,
+        identifier=Personal[Identifier](person=guardian, value=identifier),
     )
 
 
@@ -150,11 +154,11 @@ def evolve(state: Guardian, event: Event) -> Guardian:
             return Guardian(details, children, _identifiers(state, details))
         case GuardianshipCorrected(student=student):
             link = Guardianship(event.relationship, event.data_access, event.justifies_online)
-            return replace(state, children={**state.children, student: link})
+            return state._replace(children={**state.children, student: link})
         case GuardianDetailsCorrected(details=details):
             return _described(state, details.value)
         case PersonIdentified(identifier=Personal(value=Identifier(source=source, external_id=external_id))):
-            return replace(state, identifiers=state.identifiers | {(source, external_id)})
+            return state._replace(identifiers=state.identifiers | {(source, external_id)})
     return state
 
 
@@ -165,7 +169,8 @@ def _described(state: Guardian, details: GuardianDetails | None) -> Guardian:
 def _identifiers(state: Guardian, details: GuardianDetails | None) -> frozenset[tuple[str, str]]:
     if details is None:
         return state.identifiers
-    return state.identifiers | {(details.source, details.external_id)}
+    said = (details.source, details.external_id)
+    return state.identifiers if said in state.identifiers else state.identifiers | {said}
 
 
-GUARDIAN: Decider[Guardian, Command] = Decider("guardian", Guardian, decide, evolve)
+GUARDIAN: Decider[Guardian, Command] = Decider("guardian", lambda: _UNKNOWN, decide, evolve)

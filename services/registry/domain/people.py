@@ -13,7 +13,9 @@ GUARDIAN_OPTIONAL = ("codice_fiscale", "phone", "language")
 
 def name_key(family_name: str, given_name: str) -> str:
     """Letters and digits alone, without accents and case, so that `D'Angelò` and `D’ANGELO` are alike."""
-    text = f"{family_name} {given_name}".casefold()
+    text = (family_name + given_name).casefold()
+    if text.isascii() and text.isalnum():
+        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
     return "".join(filter(str.isalnum, text))

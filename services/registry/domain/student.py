@@ -1,8 +1,9 @@
 """A pupil of a school, through all their years there. Stream `student/<opaque id>`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from services.registry.domain.people import PUPIL_OPTIONAL, contradicts, corrected, disagrees, same_name
 from shared.contracts.event import Event, Personal
@@ -20,20 +21,20 @@ from shared.contracts.registry import (
 )
 from shared.decider import Decider, Refused
 
+_Described: Final = Personal[PupilDetails]
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
+
+class Enrolment(NamedTuple):
     class_id: str
     kind: EnrolmentKind
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Student:
+class Student(NamedTuple):
     """`details` is None of a pupil who is not known, or who was erased."""
 
     details: PupilDetails | None = None
-    enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    enrolments: Mapping[str, Enrolment] = MappingProxyType({})
     identifiers: frozenset[tuple[str, str]] = frozenset()
 
     @property
@@ -41,8 +42,7 @@ class Student:
         return bool(self.enrolments)
 
 
-@dataclass(frozen=True, slots=True)
-class Enrol:
+class Enrol(NamedTuple):
     """What a school's system says of a pupil in a class: may be new, a move, a correction, or nothing new.
 
     `kind` is what the system says, if it does; `entry_class`: the class is of the school's first grade.
@@ -57,26 +57,25 @@ class Enrol:
     details: PupilDetails
 
 
-@dataclass(frozen=True, slots=True)
-class MoveClass:
+class MoveClass(NamedTuple):
     student: str
     year: str
     to_class: str
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(NamedTuple):
     student: str
     year: str
     on: date | None
     reason: EndReason
 
 
-@dataclass(frozen=True, slots=True)
-class CorrectPupil:
+class CorrectPupil(NamedTuple):
     student: str
     details: PupilDetails
 
+
+_UNKNOWN: Final = Student()
 
 Command = Enrol | MoveClass | Withdraw | CorrectPupil
 
@@ -157,14 +156,16 @@ def _enrolled(command: Enrol, kind: EnrolmentKind, details: PupilDetails) -> Stu
         class_id=command.class_id,
         kind=kind,
         starts=command.starts,
-        details=Personal(person=command.student, value=details),
+        details=_Described(person=command.student, value=details),
     )
 
 
 def _identified(student: str, said: PupilDetails) -> PersonIdentified:
     identifier = Identifier(source=said.source, external_id=said.external_id)
     return PersonIdentified(
-        person=student, kind=PersonKind.pupil, identifier=Personal(person=student, value=identifier)
+        person=student,
+        kind=PersonKind.pupil,
+        identifier=Personal[Identifier](person=student, value=identifier),
     )
 
 
@@ -172,7 +173,7 @@ def _correct(student: str, known: PupilDetails, said: PupilDetails) -> list[Even
     now = corrected(known, said, PUPIL_OPTIONAL)
     if now == known:
         return []
-    return [StudentDetailsCorrected(student=student, details=Personal(person=student, value=now))]
+    return [StudentDetailsCorrected(student=student, details=_Described(person=student, value=now))]
 
 
 def _move(student: str, year: str, to_class: str, enrolment: Enrolment) -> list[Event]:
@@ -196,13 +197,13 @@ def evolve(state: Student, event: Event) -> Student:
         case StudentDetailsCorrected(details=details):
             return _described(state, details.value)
         case StudentMovedClass(year=year, to_class=to_class):
-            moved = replace(state.enrolments[year], class_id=to_class)
-            return replace(state, enrolments={**state.enrolments, year: moved})
+            moved = state.enrolments[year]._replace(class_id=to_class)
+            return state._replace(enrolments={**state.enrolments, year: moved})
         case StudentWithdrawn(year=year):
-            ended = replace(state.enrolments[year], ended=True)
-            return replace(state, enrolments={**state.enrolments, year: ended})
+            ended = state.enrolments[year]._replace(ended=True)
+            return state._replace(enrolments={**state.enrolments, year: ended})
         case PersonIdentified(identifier=Personal(value=Identifier(source=source, external_id=external_id))):
-            return replace(state, identifiers=state.identifiers | {(source, external_id)})
+            return state._replace(identifiers=state.identifiers | {(source, external_id)})
     return state
 
 
@@ -213,7 +214,8 @@ def _described(state: Student, details: PupilDetails | None) -> Student:
 def _identifiers(state: Student, details: PupilDetails | None) -> frozenset[tuple[str, str]]:
     if details is None:
         return state.identifiers
-    return state.identifiers | {(details.source, details.external_id)}
+    said = (details.source, details.external_id)
+    return state.identifiers if said in state.identifiers else state.identifiers | {said}
 
 
-STUDENT: Decider[Student, Command] = Decider("student", Student, decide, evolve)
+STUDENT: Decider[Student, Command] = Decider("student", lambda: _UNKNOWN, decide, evolve)

@@ -8,7 +8,7 @@ that the file leaves empty is None, and the school's policy decides. `school` is
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from services.registry.imports.problems import Problem
 from shared.contracts.registry import EndReason, EnrolmentKind, Relationship
@@ -16,8 +16,7 @@ from shared.contracts.registry import EndReason, EnrolmentKind, Relationship
 Format = Literal["oneroster", "secretariat"]
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """The row that says it. Line 1 is the header."""
 
     file: str
@@ -54,8 +53,7 @@ class ClassFact:
     school_year: str
 
 
-@dataclass(frozen=True, slots=True)
-class PupilFact:
+class PupilFact(NamedTuple):
     """A pupil, identified by (source, external_id), then by codice fiscale."""
 
     source: str
@@ -67,8 +65,7 @@ class PupilFact:
     institutional_email: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GuardianFact:
+class GuardianFact(NamedTuple):
     """A guardian of one pupil. The same person under several pupils has the same (source, external_id) (M1).
 
     `data_access` and `justifies_online` are None where the school's policy decides (P8, M3).
@@ -87,8 +84,7 @@ class GuardianFact:
     justifies_online: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnrolmentFact:
+class EnrolmentFact(NamedTuple):
     """A pupil in a class. `starts` and `ends` are inclusive, and None where they are the school year's own.
 
     `ended` says that the file ends the enrolment (a delta's `tobedeleted`, an end date or reason given): on `ends`, or

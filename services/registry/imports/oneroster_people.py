@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from dataclasses import replace
 from typing import Final
 
 from services.registry.codes import sex_in
@@ -68,7 +67,7 @@ class People:
                 continue
             if own is not None and guardian.codice_fiscale == own:
                 self._problems.warning("users.csv", self._agents[user][0], "userIds", "fiscale_of_pupil")
-                guardian = replace(guardian, codice_fiscale=None)
+                guardian = guardian._replace(codice_fiscale=None)
             found.append(guardian)
         return tuple(found)
 

@@ -5,7 +5,7 @@ finding: the first one stands.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from services.registry.imports.cells import BadCell, Cells
@@ -84,7 +84,7 @@ class _Secretariat:
             schools=tuple(map(SchoolFact, dict.fromkeys(klass.school for klass in self.classes.values()))),
             years=tuple(map(italian_school_year, labels)),
             classes=tuple(self.classes.values()),
-            enrolments=tuple(replace(g.enrolment, guardians=tuple(g.guardians.values())) for g in groups),
+            enrolments=tuple(g.enrolment._replace(guardians=tuple(g.guardians.values())) for g in groups),
             endings=(),
             problems=self.problems.all(),
             bulk=False,
@@ -156,7 +156,7 @@ class _Secretariat:
         if not pupil or not enrolment:
             self.cells.column = self.headers[column] if column else None
             raise BadCell("contradiction", line=str(first.at.line))
-        group.enrolment = replace(enrolment, pupil=pupil, ended=first.ended or later.ended)
+        group.enrolment = enrolment._replace(pupil=pupil, ended=first.ended or later.ended)
         return group
 
     def _guardian(self, group: _Group, row: tuple[str, ...]) -> None:

@@ -1,7 +1,6 @@
 """The guardian's columns of the secretariat's CSV: one fact for each pupil's link, one person for each code (M1)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from services.registry.imports.cells import Cells
 from services.registry.imports.facts import GuardianFact
@@ -61,8 +60,7 @@ class Guardians:
             cells.problems.warning(cells.file, cells.line, shown, "guardian_contradiction", line=str(line))
             person = first
         self._first[fact.external_id] = (person, line)
-        return replace(
-            person,
+        return person._replace(
             relationship=fact.relationship,
             data_access=fact.data_access,
             justifies_online=fact.justifies_online,

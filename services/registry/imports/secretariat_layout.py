@@ -1,7 +1,6 @@
 """The columns of the secretariat's CSV (S3, M11), and how another product's columns are mapped onto them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from services.registry.imports.cells import BadCell, Cells
@@ -140,4 +139,4 @@ def merged(first: F, later: F, columns: Mapping[str, str]) -> tuple[str | None, 
             filled[name] = after
         elif after is not None and before != after:
             return column, None
-    return None, replace(first, **filled) if filled else first
+    return None, first._replace(**filled) if filled else first

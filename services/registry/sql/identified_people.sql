@@ -1,4 +1,2 @@
-select i.kind, i.source, i.external_id, i.person
-from unnest($2::text[], $3::text[], $4::text[]) as wanted (kind, source, external_id)
-join projections.identifiers_v1 i
-  on i.school = $1 and i.kind = wanted.kind and i.source = wanted.source and i.external_id = wanted.external_id
+select external_id, person from projections.identifiers_v1
+where school = $1 and kind = $2 and source = $3 and external_id = any ($4::text[])
