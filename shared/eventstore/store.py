@@ -6,12 +6,12 @@ from contextlib import aclosing
 from datetime import datetime
 
 from shared import faults
-from shared.contracts.entry import encode_data, personal_subjects
 from shared.contracts.event import Event, Recorded, utcnow
 from shared.database import Pool, Writing
 from shared.eventstore.numbering import Sealed
 from shared.eventstore.projection import Projector
 from shared.eventstore.reading import opened, pages_opened, prepare
+from shared.eventstore.sealing import seal
 from shared.eventstore.units import (
     Committed,
     Foreign,
@@ -24,8 +24,7 @@ from shared.eventstore.units import (
     Unit,
 )
 from shared.eventstore.writer import Writer
-from shared.ids import new_id
-from shared.keyring.keyring import HeldKeys, Keyring
+from shared.keyring.keyring import Keyring
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -68,10 +67,7 @@ class EventStore:
 
     async def seal(self, units: Sequence[Unit]) -> list[Sealed]:
         """All that is slow and needs no place in history: ids, JSON, personal parts sealed."""
-        held = await self.keyring.prepare(
-            personal_subjects(e for u in units for a in u.appends for e in a.events)
-        )
-        return [_sealed(unit, held) for unit in units]
+        return await seal(self.keyring, units)
 
     async def write(
         self, sealed: Sequence[Sealed], *, foreign: Foreign | None = None, atomic: bool = False
@@ -146,8 +142,3 @@ def _answered(
         return None
     fingerprint, result = known[key.scope, key.key]
     return Repeated(json.loads(result)) if fingerprint == key.fingerprint else KeyReused(key.scope, key.key)
-
-
-def _sealed(unit: Unit, held: HeldKeys) -> Sealed:
-    ids = ((new_id(), event) for append in unit.appends for event in append.events)
-    return Sealed(unit, [(event_id, encode_data(event, event_id, held)) for event_id, event in ids])

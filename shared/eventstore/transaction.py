@@ -1,7 +1,7 @@
 """A commit that looks before it writes: lock the head, see what stands, number, write (DESIGN 4)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,18 +60,17 @@ class Transaction:
         """Inside the caller's transaction. Raises `ConcurrencyConflict`, `CursorMoved`, `EntryTooLarge`."""
         units = [one.unit for one in sealed]
         numbering = await self._look(connection, units)
-        was = Standing(numbering.head, dict(numbering.school_positions), {}, alone=False)
+        found_at = numbering.head
         if foreign is not None and foreign.moves:
             await self._advance(connection, foreign, numbering.seen)
-        outcomes = [numbering.take(one) for one in sealed]
-        if atomic:
-            for outcome in outcomes:
-                if isinstance(outcome, Conflict):
-                    raise ConcurrencyConflict(outcome)
+        outcomes: list[Outcome] = []
+        taken = _take(numbering, sealed, outcomes, atomic=atomic)
+        if sum(len(one.events) for one in sealed) < COPY_FROM:
+            await _insert(connection, list(taken), numbering)
+        else:
+            await _copy(connection, taken, numbering)
         appended = [r for o in outcomes if isinstance(o, Committed) for r in o.events]
-        if appended:
-            await _insert(connection, appended, numbering)
-            await self._projector.apply(connection, appended)
+        await self._projector.apply(connection, appended)
         won = [u for u, o in zip(units, outcomes, strict=True) if isinstance(o, Committed)]
         await execute_writes(connection, won)
         if results := keyed(units, outcomes):
@@ -82,7 +81,7 @@ class Transaction:
                 [key.fingerprint for _, key in results],
                 [as_json(dict(unit.result)) for unit, _ in results],
             )
-        if known is not None and known.head == was.head:
+        if known is not None and known.head == found_at:
             return outcomes, known.moved(numbering)
         return outcomes, Standing(numbering.head, numbering.school_positions, numbering.seen, alone=False)
 
@@ -119,21 +118,40 @@ class Transaction:
         await self._projector.apply(connection, foreign.events)
 
 
+def _take(
+    numbering: Numbering, sealed: Sequence[Sealed], outcomes: list[Outcome], *, atomic: bool
+) -> Iterator[Recorded[Event]]:
+    """What each unit appends; its outcome is added to `outcomes`."""
+    for one in sealed:
+        outcome = numbering.take(one)
+        if atomic and isinstance(outcome, Conflict):
+            raise ConcurrencyConflict(outcome)
+        outcomes.append(outcome)
+        if isinstance(outcome, Committed):
+            yield from outcome.events
+
+
+def _row(r: Recorded[Event]) -> tuple[Any, ...]:
+    return r.position, r.school, r.school_position, r.stream, r.stream_version, r.entry
+
+
 async def _insert(connection: Connection, appended: Sequence[Recorded[Event]], numbering: Numbering) -> None:
-    rows = [(r.position, r.school, r.school_position, r.stream, r.stream_version, r.entry) for r in appended]
-    if len(rows) < COPY_FROM:
-        await connection.execute(
-            "select events.append($1, $2, $3, $4, $5, $6, $7)",
-            numbering.head,
-            *map(list, zip(*rows, strict=True)),
-        )
-        return
-    await connection.copy_records_to_table("entries", schema_name="events", columns=_COLUMNS, records=rows)
-    heads = numbering.school_positions
-    schools = list({r.school for r in appended})
-    await connection.execute(
-        "select events.close_batch($1, $2, $3)", numbering.head, schools, [heads[s] for s in schools]
+    if appended:
+        columns = map(list, zip(*map(_row, appended), strict=True))
+        await connection.execute("select events.append($1, $2, $3, $4, $5, $6, $7)", numbering.head, *columns)
+
+
+async def _copy(connection: Connection, taken: Iterator[Recorded[Event]], numbering: Numbering) -> None:
+    """The server takes in what came first while the rest is numbered."""
+    before = numbering.head
+    await connection.copy_records_to_table(
+        "entries", schema_name="events", columns=_COLUMNS, records=map(_row, taken)
     )
+    if numbering.head > before:
+        heads = {school: position for school, position in numbering.school_positions.items() if position}
+        await connection.execute(
+            "select events.close_batch($1, $2, $3)", numbering.head, list(heads), list(heads.values())
+        )
 
 
 async def execute_writes(connection: Connection, won: Sequence[Unit]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.contracts.entry import EntryTooLarge
 from shared.contracts.event import Event, Recorded
 from shared.contracts.registry import StudentEnrolled, StudentMovedClass
 from shared.eventstore.batcher import Batcher
@@ -25,6 +26,7 @@ from shared.eventstore.units import (
     Foreign,
     IdempotencyKey,
     KeyReused,
+    Outcome,
     Repeated,
     Unit,
     Write,
@@ -83,6 +85,56 @@ async def test_an_atomic_batch_ends_whole_with_the_first_conflict(kernel: Kernel
             [unit(event, stream="student/a"), unit(event, stream="student/b", expected=7)], atomic=True
         )
     assert await store.head() == 0
+
+
+async def test_what_is_copied_ends_whole_or_loses_alone_too(kernel: Kernel) -> None:
+    """Large batches are numbered while they are copied."""
+    store = await kernel.store("registry", project)
+    units = [unit(enrolled(), stream=f"student/{n}") for n in range(1200)]
+    wrong = unit(enrolled(), stream="student/wrong", expected=7)
+    with pytest.raises(ConcurrencyConflict):
+        await store.commit([*units[:700], wrong, *units[700:]], atomic=True)
+    with pytest.raises(EntryTooLarge):
+        await store.commit([*units, unit(enrolled(family="x" * 70_000), stream="student/large")])
+    assert await store.head() == 0
+    outcomes = await store.commit([*units[:700], wrong, *units[700:]])
+    assert [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Committed)] == [700]
+    assert await store.head() == 1200
+    assert await store.pool.fetchval("select count(*) from projections.pupils") == 1200
+    (after,) = await store.commit([unit(enrolled(), stream="student/after")])
+    assert isinstance(after, Committed) and after.events[0].position == 1201
+
+
+async def test_a_commit_that_is_numbered_ahead_notices_another_process(kernel: Kernel) -> None:
+    """Head, versions, cursors and keys: whatever another copy of the service moved in between."""
+    database = await kernel.database("registry")
+    one, two = [await kernel.store("registry", project, database=database) for _ in range(2)]
+    (source,) = await (await kernel.store("registry")).commit([unit(enrolled(), stream="student/foreign")])
+    assert isinstance(source, Committed)
+
+    async def commit(store: EventStore, stream: str, expected: int, key: str) -> Outcome:
+        keyed = replace(
+            unit(enrolled(), stream=stream, expected=expected), idempotency=IdempotencyKey("t", key, b"f")
+        )
+        (outcome,) = await store.commit([keyed])
+        return outcome
+
+    for n in range(4):
+        assert isinstance(await commit(one, "student/a", n, f"one-{n}"), Committed)
+    assert isinstance(await commit(two, "student/a", 4, "two"), Committed)
+    assert await commit(one, "student/a", 4, "late") == Conflict("student/a", expected=4, actual=5)
+    for n in range(3):
+        assert isinstance(await commit(one, "student/b", n, f"b-{n}"), Committed)
+    assert await commit(one, "student/b", 9, "ahead") == Conflict("student/b", expected=9, actual=3)
+    assert isinstance(await commit(one, "student/b", 0, "two"), Repeated)
+    await two.commit([], foreign=Foreign("identity", 0, source.events))
+    seen = await commit(one, "student/b", 3, "seen")
+    assert isinstance(seen, Committed) and seen.events[0].seen == {"identity": 1}
+    for store in (one, one, two):
+        with pytest.raises(CursorMoved):
+            await store.commit([], foreign=Foreign("identity", 0, source.events))
+    positions = await one.pool.fetch("select position from events.entries order by position")
+    assert [row["position"] for row in positions] == list(range(1, 10))
 
 
 async def test_a_repeated_key_gets_the_stored_answer_and_another_body_is_refused(kernel: Kernel) -> None:
