@@ -21,7 +21,7 @@ from shared.sql import Statements
 from shared.tasks import end
 
 SQL = Statements(__file__)
-_BATCH = 2000
+_BATCH = 4000
 _TRIES = 10
 Foreign = Callable[[str, int, int], AsyncIterator[list[Recorded[Event]]]]
 """(source, after, upto) -> the events of another service's stream, in batches."""
@@ -51,7 +51,9 @@ class Rebuild:
         self._writing: asyncio.Task[None] | None = None
 
     async def run(self, *, service_role: str, switch: bool = True) -> Rebuilt:
-        connection = await asyncpg.connect(self._owner_url, server_settings={"lock_timeout": "5s"})
+        # Until the switch nothing is lost that could not be made again: no write waits for the disk.
+        settings = {"lock_timeout": "5s", "synchronous_commit": "off", "jit": "off"}
+        connection = await asyncpg.connect(self._owner_url, server_settings=settings)
         try:
             shadow = await Shadow.made(connection)
             self._projector = Filling(self._project, shadow)
@@ -75,6 +77,7 @@ class Rebuild:
             before = self._own, dict(self._others), self._events
             try:
                 async with connection.transaction():
+                    await connection.execute("set local synchronous_commit to on")
                     await connection.fetchval("select position from events.head for update")
                     listed = ", ".join(f'projections."{table}"' for table in shadow.tables)
                     await connection.execute(f"lock table {listed} in access exclusive mode")

@@ -11,6 +11,8 @@ from shared.sql import Statements
 
 SQL = Statements(__file__)
 SCHEMA = "rebuilding"
+_NOT_FOR_COPY = (AttributeError, TypeError, ValueError, asyncpg.DataError)
+"""What asyncpg says of a value that is of another type than its column."""
 
 
 class Shadow:
@@ -72,14 +74,36 @@ class Shadow:
 
 
 class Filling(Projector):
-    """Writes to the shadow; a row that is not named by its key is looked for by an index, as in the live table."""
+    """Writes to the shadow: by COPY as long as a table is given nothing but new rows.
+
+    A row that is not named by its key is looked for by an index, as in the live table.
+    """
 
     def __init__(self, project: Project, shadow: Shadow) -> None:
         super().__init__(project, SCHEMA)
         self._shadow = shadow
+        self._repeating: set[str] = set()
 
     async def _write(self, connection: Connection, table: str, run: Sequence[Row]) -> None:
-        key = set(self._columns[table].key)
-        if not isinstance(run[0], Put) and set(run[0].where) != key:
+        first = run[0]
+        if isinstance(first, Put):
+            if table not in self._repeating and await self._copied(connection, table, run, list(first.row)):
+                return
+        elif set(first.where) != set(self._columns[table].key):
             await self._shadow.completed(connection, table)
         await super()._write(connection, table, run)
+
+    async def _copied(
+        self, connection: Connection, table: str, run: Sequence[Row], columns: Sequence[str]
+    ) -> bool:
+        """False where a row stands already, or a value is one that only JSON can say: from now on the long way."""
+        rows = [tuple(row.row.values()) for row in run if isinstance(row, Put)]
+        try:
+            async with connection.transaction():
+                await connection.copy_records_to_table(
+                    table, schema_name=SCHEMA, columns=columns, records=rows
+                )
+        except (asyncpg.UniqueViolationError, *_NOT_FOR_COPY):
+            self._repeating.add(table)
+            return False
+        return True
