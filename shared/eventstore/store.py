@@ -9,7 +9,7 @@ from shared import faults
 from shared.contracts.event import Event, Recorded, utcnow
 from shared.database import Pool, Writing
 from shared.eventstore.numbering import Sealed
-from shared.eventstore.projection import Projector
+from shared.eventstore.projection import Projector, as_json
 from shared.eventstore.reading import opened, pages_opened, prepare
 from shared.eventstore.sealing import seal
 from shared.eventstore.units import (
@@ -94,9 +94,9 @@ class EventStore:
 
     async def recall(self, questions: Sequence[Question]) -> list[Recalled]:
         """What commands must know before they decide: the history of a stream, what a key was answered."""
-        keys = [q.key for q in questions if q.key is not None]
+        keys = [{"scope": q.key.scope, "key": q.key.key} for q in questions if q.key is not None]
         streams = list({q.stream for q in questions})
-        rows = await self.pool.fetch(SQL("recall"), streams, [k.scope for k in keys], [k.key for k in keys])
+        rows = await self.pool.fetch(SQL("recall"), streams, as_json(keys) if keys else None)
         histories: dict[str, list[Recorded[Event]]] = {stream: [] for stream in streams}
         for recorded in await self.decode([row["entry"] for row in rows if row["key"] is None]):
             histories[recorded.stream].append(recorded)
