@@ -18,7 +18,7 @@ SILENCE = 1.0
 ATOMIC_MOST = 1000
 """Messages of an atomic batch: the most that the server takes."""
 _LAGGING_TRIES = 20
-_SENT_AT_ONCE = 50
+_SENT_AT_ONCE = 200
 """Messages that are written to the socket together: the server works on them while the next are made ready."""
 
 
