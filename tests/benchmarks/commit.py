@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import count
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,7 @@ from tests.benchmarks.figure import Bar, Bench, Figure, benchmark
 from tests.benchmarks.ground import new_database, registry_store
 from tests.benchmarks.peer import THREADS, School, Student, open_peer
 
+T = TypeVar("T")
 SCHOOL = "RMIC00000X"
 CONTEXT = Context(actor="system:bench", correlation="bench")
 _SAID = count(1)
@@ -141,7 +143,7 @@ async def bulk(bench: Bench) -> list[Figure]:
 _DATABASE = "select current_database()"
 
 
-async def _rate(work: Callable[[str], Awaitable[None]], items: Sequence[str], at_once: int) -> float:
+async def _rate(work: Callable[[T], Awaitable[None]], items: Sequence[T], at_once: int) -> float:
     """Items a second, with so many workers that each take the next."""
     waiting = iter(items)
 
