@@ -84,7 +84,7 @@ class Rebuild:
                     await self._catch_up(connection, *await _standing(connection))
                     await shadow.switched(connection, service_role)
                 return
-            except asyncpg.LockNotAvailableError:
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
                 await end(self._writing)
                 self._writing, self._waiting = None, []
                 self._own, self._others, self._events = before
