@@ -22,6 +22,7 @@ from services.registry.projections import project
 from services.registry.queries import Queries
 from services.registry.report import Report
 from services.registry.settings import RegistrySettings
+from shared.collector import collector_at_rest
 from shared.contracts.event import Context
 from shared.contracts.policy import CredentialPolicy
 from shared.decider import Refused
@@ -105,6 +106,19 @@ class Registry:
         source: str | None = None,
     ) -> Report:
         """Read the file and carry out what it says. A file that cannot be read is a report too."""
+        if not options.dry_run:
+            return await self._import(name, content, options, mapping, source)
+        with collector_at_rest():  # millions of small objects, which end with this call
+            return await self._import(name, content, options, mapping, source)
+
+    async def _import(
+        self,
+        name: str,
+        content: BinaryIO | bytes | Path,
+        options: Options,
+        mapping: Mapping[str, str] | None,
+        source: str | None,
+    ) -> Report:
         report = new_report(Path(name).name, dry_run=options.dry_run)
         try:
             parsed = await asyncio.to_thread(parse_file, name, content, mapping=mapping, source=source)

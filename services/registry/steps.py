@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from services.registry.findings import Finding
 from shared.contracts.event import Event
@@ -39,23 +39,16 @@ class Planned:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-class Trial(NamedTuple):
-    """What a step brings about, from the state it was tried on."""
-
-    before: Any
-    events: Sequence[Event]
-    after: Any
-
-
 @dataclass(slots=True)
 class Step:
-    """Commands to one aggregate, in order. `new`: its id was just made."""
+    """Commands to one aggregate, in order. `new`: its id was just made. Once tried: on what, and what came of it."""
 
     decider: Decider[Any, Any]
     id: str
     commands: tuple[Any, ...]
     new: bool = False
-    tried: Trial | None = None
+    before: Any = None
+    events: Sequence[Event] | None = None
 
 
 class Steps:
@@ -65,28 +58,26 @@ class Steps:
     def possible(self, step: Step, planned: Planned, field: str, index: int | None = None) -> bool:
         """Whether every command of the step is accepted; a refusal becomes a finding about `field`."""
         decider = step.decider
-        evolve = decider.evolve
         before = state = decider.initial() if step.new else self._workspace.state(decider, step.id)
         events: list[Event] = []
         try:
             for command in step.commands:
-                decided = decider.decide(state, command)
-                for event in decided:
-                    state = evolve(state, event)
-                events += decided
+                if events:
+                    state = decider.fold(events, before)
+                events += decider.decide(state, command)
         except Refused as refused:
             planned.findings.append(Finding(refused.reason, field, index))
             return False
-        step.tried = Trial(before, events, state)
+        step.before, step.events = before, events
         return True
 
     def carry_out(self, step: Step, planned: Planned) -> None:
         """Decided once: what was tried is taken over, unless another step has touched the aggregate since."""
-        workspace, trial = self._workspace, step.tried
-        if trial is not None and (step.new or workspace.state(step.decider, step.id) is trial.before):
+        workspace, events = self._workspace, step.events
+        if events is not None and (step.new or workspace.state(step.decider, step.id) is step.before):
             adopt = workspace.new if step.new else workspace.adopt
-            adopt(step.decider, step.id, trial.events, trial.after)
-            planned.events += trial.events
+            adopt(step.decider, step.id, events)
+            planned.events += events
             return
         for command in step.commands:
             planned.events.extend(workspace.decide(step.decider, step.id, command))

@@ -32,7 +32,17 @@ _TRIES = 10
 class _Held:
     loaded_version: int
     state: Any
+    """As it was before `new[folded:]`."""
     new: list[Event] = field(default_factory=list)
+    folded: int = 0
+    taken: int = 0
+
+    def now(self, decider: Decider[S, Any]) -> S:
+        """The state after all that was decided: folded only when somebody asks."""
+        if self.folded < len(self.new):
+            self.state = decider.fold(self.new[self.folded :], self.state)
+            self.folded = len(self.new)
+        return cast(S, self.state)
 
 
 class Workspace:
@@ -59,37 +69,32 @@ class Workspace:
         decider: Decider[S, C],
         aggregate_id: str,
         events: Sequence[Event] = (),
-        state: S | None = None,
     ) -> None:
         """An aggregate whose id was just made, with what was decided of it already: nothing to load."""
-        begun = decider.initial() if state is None else state
-        self._held.setdefault(decider.stream(aggregate_id), _Held(0, begun, list(events)))
+        self._held.setdefault(decider.stream(aggregate_id), _Held(0, decider.initial(), list(events)))
 
     def state(self, decider: Decider[S, C], aggregate_id: str) -> S:
-        return cast(S, self._held[decider.stream(aggregate_id)].state)
+        return self._held[decider.stream(aggregate_id)].now(decider)
 
     def decide(self, decider: Decider[S, C], aggregate_id: str, command: C) -> Sequence[Event]:
         """The events that the command brings about; `Refused` leaves everything as it was."""
         held = self._held[decider.stream(aggregate_id)]
-        events = decider.decide(held.state, command)
-        held.state = decider.fold(events, held.state)
+        events = decider.decide(held.now(decider), command)
         held.new.extend(events)
         return events
 
-    def adopt(self, decider: Decider[S, C], aggregate_id: str, events: Sequence[Event], state: S) -> None:
-        """What was decided outside on the state as it stands here, and the state that it leads to."""
-        held = self._held[decider.stream(aggregate_id)]
-        held.state = state
-        held.new.extend(events)
+    def adopt(self, decider: Decider[S, C], aggregate_id: str, events: Sequence[Event]) -> None:
+        """What was decided outside on the state as it stands here."""
+        self._held[decider.stream(aggregate_id)].new.extend(events)
 
     def appends(self) -> tuple[Append, ...]:
         """What was decided since the last call, ready for a commit."""
         ready = []
         for stream, held in self._held.items():
-            if held.new:
-                ready.append(Append(stream, held.loaded_version, tuple(held.new)))
-                held.loaded_version += len(held.new)
-                held.new = []
+            if held.taken < len(held.new):
+                version = held.loaded_version + held.taken
+                ready.append(Append(stream, version, tuple(held.new[held.taken :])))
+                held.taken = len(held.new)
         return tuple(ready)
 
 
