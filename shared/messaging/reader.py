@@ -26,8 +26,8 @@ from shared.messaging.streams import Doorbell, Message, NoLeader, Stream, Stream
 from shared.tasks import end, one_ahead
 
 log = structlog.get_logger()
-PAGE = 4000
-PAGE_BYTES = 4 << 20
+PAGE = 2000
+PAGE_BYTES = 2 << 20
 """What is fetched at once."""
 BATCH = 500
 """Events that are digested at once, at most: those that say something to this service."""

@@ -1,5 +1,6 @@
 """One holder, from the school system's message to the issued credential, in the real processes; beside the least that
-it takes: one Argon2id hash and four synced writes, one after the other.
+it takes: one Argon2id hash and four synced writes, one after the other. Initial secrets are hashed ahead of need, so that
+ours may stay below the floor as long as a core is free for it.
 """
 
 import asyncio
