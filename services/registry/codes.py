@@ -33,7 +33,17 @@ _FISCALE: Final = re.compile(
     r"[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]", re.ASCII
 )
 _OMOCODIA: Final = str.maketrans("LMNPQRSTUV", "0123456789")
-_MONTHS: Final = "ABCDEHLMPRST"
+_FIGURES: Final = "0123456789LMNPQRSTUV"
+_NUMBERS: Final = {a + b: int((a + b).translate(_OMOCODIA)) for a in _FIGURES for b in _FIGURES}
+"""The number that two digits stand for, each as itself or as its letter."""
+_LAST_DAYS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAYS: Final = {
+    letter + written: (month, number % 40)
+    for month, (letter, last) in enumerate(zip("ABCDEHLMPRST", _LAST_DAYS, strict=True), 1)
+    for written, number in _NUMBERS.items()
+    if 1 <= number <= last or 41 <= number <= 40 + last
+}
+"""(month, day) by the letter of the month and the day as written, a woman's or a man's: those that there are."""
 _LONGEST: Final = 64
 
 
@@ -69,33 +79,35 @@ def check_codice_fiscale(text: str) -> str:
         raise InvalidCode("fiscale_shape")
     if _check_letter(code) != code[15]:
         raise InvalidCode("fiscale_check_digit")
-    year, month, day = _birth(code)
-    if not 1 <= day <= _days_in(month, year):
+    if code[8:11] not in _DAYS or (_DAYS[code[8:11]] == (2, 29) and _NUMBERS[code[6:8]] % 4):
         raise InvalidCode("fiscale_date")
     return code
 
 
-def _weights(position: int) -> dict[str, int]:
+def _weights(position: int) -> bytes:
     """What each character adds to the check letter at an odd (0) or even (1) place, as the library has it."""
     zero = ord(calc_check_digit("0" * 15))
     filled = ("0" * position + character + "0" * (14 - position) for character in _CHARACTERS)
-    return {text[position]: ord(calc_check_digit(text)) - zero for text in filled}
+    weights = {ord(text[position]): (ord(calc_check_digit(text)) - zero) % 26 for text in filled}
+    return bytes(weights.get(code, 0) for code in range(256))
 
 
 _CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ZERO: Final = ord(calc_check_digit("0" * 15)) - ord("A")
-_ODD: Final = _weights(0).__getitem__
-_EVEN: Final = _weights(1).__getitem__
+_ODD: Final = _weights(0)
+_EVEN: Final = _weights(1)
 
 
 def _check_letter(code: str) -> str:
     """The 16th character, from the 15 before it: the library's figures, added up faster than it does."""
-    return chr((_ZERO + sum(map(_ODD, code[0:15:2])) + sum(map(_EVEN, code[1:15:2]))) % 26 + ord("A"))
+    raw = code.encode("ascii")
+    odd, even = raw[0:15:2].translate(_ODD), raw[1:15:2].translate(_EVEN)
+    return chr((_ZERO + sum(odd) + sum(even)) % 26 + ord("A"))
 
 
 def sex_in(codice_fiscale: str) -> Literal["female", "male"]:
     """The sex that a checked codice fiscale holds (the day of birth is raised by 40 for women)."""
-    return "female" if _digits(codice_fiscale[9:11]) > 40 else "male"
+    return "female" if _NUMBERS[codice_fiscale[9:11]] > 40 else "male"
 
 
 def agrees_with_birth_date(codice_fiscale: str, born: dt.date) -> bool:
@@ -104,16 +116,5 @@ def agrees_with_birth_date(codice_fiscale: str, born: dt.date) -> bool:
 
 
 def _birth(code: str) -> tuple[int, int, int]:
-    """Year of the century, month, and day (32 to 40 and 72 up stay impossible)."""
-    day = _digits(code[9:11])
-    return _digits(code[6:8]), _MONTHS.index(code[8]) + 1, day - 40 if day > 40 else day
-
-
-def _digits(part: str) -> int:
-    return int(part if part.isdigit() else part.translate(_OMOCODIA))
-
-
-def _days_in(month: int, year: int) -> int:
-    if month == 2:
-        return 29 if year % 4 == 0 else 28
-    return 30 if month in {4, 6, 9, 11} else 31
+    """Year of the century, month and day of a checked code."""
+    return _NUMBERS[code[6:8]], *_DAYS[code[8:11]]

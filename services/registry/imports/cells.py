@@ -57,6 +57,9 @@ class Cells:
 
     def name(self, text: str, column: str) -> str:
         """A person's name or a title; required."""
+        if text.isalpha() and text.isascii() and len(text) <= NAME_LIMIT:
+            self.column = column
+            return text
         return self._required(self.words(text, column), column)
 
     def words(self, text: str, column: str, limit: int = NAME_LIMIT) -> str:
@@ -69,6 +72,9 @@ class Cells:
 
     def identifier(self, text: str, column: str) -> str:
         """An id of the source; required, kept as written (case included)."""
+        if text.isalnum() and text.isascii() and len(text) <= ID_LIMIT:
+            self.column = column
+            return text
         return self._required(self.optional_identifier(text, column), column)
 
     def optional_identifier(self, text: str, column: str) -> str:
@@ -96,7 +102,9 @@ class Cells:
     def codice_fiscale(self, text: str, column: str) -> str | None:
         if not text:
             return None
-        value = self.optional_identifier(text, column)
+        self.column = column
+        plain = text.isalnum() and text.isascii()
+        value = text if plain else self.optional_identifier(text, column)
         try:
             return check_codice_fiscale(value) if value else None
         except InvalidCode as wrong:
@@ -110,7 +118,9 @@ class Cells:
     def phone(self, text: str, column: str) -> str | None:
         self.column = column
         value = text.strip()
-        if unwrapped := _EXCEL_TEXT.fullmatch(value):
+        if not value:
+            return None
+        if value[0] == "=" and (unwrapped := _EXCEL_TEXT.fullmatch(value)):
             value = unwrapped[1].strip()
         if value and not _PHONE.fullmatch(value):
             raise BadCell("phone")

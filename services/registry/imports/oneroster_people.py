@@ -2,20 +2,33 @@
 
 import datetime as dt
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.registry.codes import sex_in
 from services.registry.imports import oneroster_layout as layout
 from services.registry.imports.cells import BadCell, Cells
 from services.registry.imports.facts import GuardianFact, PupilFact, Where
-from services.registry.imports.oneroster_tables import OpenTable, Tables
+from services.registry.imports.oneroster_tables import Tables
 from services.registry.imports.people import read_codice_fiscale
 from services.registry.imports.problems import Problems
 from shared.contracts.registry import Relationship
 
 _ENDED: Final = "tobedeleted"
+_USUAL: Final = "{CF:"
 _CF: Final = re.compile(r"\{\s*(?:CF|codice[ _]?fiscale)\s*:\s*([^}]*)\}", re.IGNORECASE)
 _LIST: Final = re.compile(r"[,;|\s]+")
+
+
+class _Columns(NamedTuple):
+    """The headers as the file writes them."""
+
+    sourcedId: str
+    userIds: str
+    givenName: str
+    familyName: str
+    email: str
+    sms: str
+    phone: str
 
 
 class People:
@@ -103,60 +116,61 @@ class People:
     def _read_users(self, pupils: set[str]) -> None:
         with self._tables.open("users", layout.USERS) as table:
             cells = table.cells
-            sid_column = table.headers["sourcedId"]
+            columns = _Columns(*(table.headers[name] for name in _Columns._fields))
+            known, roles = self._known, self._roles
             for cells.line, row in table:
-                sid, status, role = row[0].strip(), row[1], row[9].strip().lower()
-                if sid in self._known:
-                    self._problems.warning(table.file, cells.line, sid_column, "id_twice")
+                sid, status, role = row[0].strip(), row[1], row[9]
+                if sid in known:
+                    self._problems.warning(table.file, cells.line, columns.sourcedId, "id_twice")
                     continue
-                self._known.add(sid)
-                if role in layout.GUARDIAN_ROLES:
-                    self._roles.setdefault(sid, role)
+                known.add(sid)
+                if role and (role := role.strip().lower()) in layout.GUARDIAN_ROLES:
+                    roles.setdefault(sid, role)
                 try:
                     if status and status.strip().lower() == _ENDED:
-                        self.ended[cells.identifier(sid, sid_column)] = Where(table.file, cells.line)
+                        self.ended[cells.identifier(sid, columns.sourcedId)] = Where(table.file, cells.line)
                     if sid in pupils:
                         if sid not in self.left_out:
-                            self._pupil(table, cells, row)
-                    elif sid in self._roles:
-                        self._guardian(table, cells, row)
+                            self._pupil(cells, columns, row)
+                    elif sid in roles:
+                        self._guardian(cells, columns, row)
                 except BadCell as bad:
                     self.left_out.add(sid)
                     if sid not in self.ended:  # a deletion often gives nothing but the id
                         cells.error(bad)
 
-    def _pupil(self, table: OpenTable, cells: Cells, row: tuple[str, ...]) -> None:
+    def _pupil(self, cells: Cells, columns: "_Columns", row: tuple[str, ...]) -> None:
         sid, _, user_ids, given, family, email, _, _, agents, _ = row
-        sid = cells.identifier(sid, table.headers["sourcedId"])
+        sid = cells.identifier(sid, columns.sourcedId)
         born = self._births.get(sid)
-        fiscal = _codice_fiscale(cells, user_ids, table.headers["userIds"], born)
+        fiscal = _codice_fiscale(cells, user_ids, columns.userIds, born)
         if fiscal and (other := self._fiscal.setdefault(fiscal, cells.line)) != cells.line:
-            cells.column = table.headers["userIds"]
+            cells.column = columns.userIds
             raise BadCell("same_codice_fiscale", line=str(other))
         self.pupils[sid] = PupilFact(
             self._source,
             sid,
-            cells.name(family, table.headers["familyName"]),
-            cells.name(given, table.headers["givenName"]),
+            cells.name(family, columns.familyName),
+            cells.name(given, columns.givenName),
             born,
             fiscal,
-            cells.soft(cells.email, email, table.headers["email"]),
+            cells.soft(cells.email, email, columns.email) if email else None,
         )
-        self._agents[sid] = (cells.line, [a for a in _LIST.split(agents) if a])
+        self._agents[sid] = (cells.line, [a for a in _LIST.split(agents) if a] if agents else [])
 
-    def _guardian(self, table: OpenTable, cells: Cells, row: tuple[str, ...]) -> None:
+    def _guardian(self, cells: Cells, columns: "_Columns", row: tuple[str, ...]) -> None:
         sid, _, user_ids, given, family, email, sms, phone, wards, _ = row
-        sid = cells.identifier(sid, table.headers["sourcedId"])
-        fiscale = _codice_fiscale(cells, user_ids, table.headers["userIds"], None)
+        sid = cells.identifier(sid, columns.sourcedId)
+        fiscale = _codice_fiscale(cells, user_ids, columns.userIds, None)
         self._guardians[sid] = GuardianFact(
             self._source,
             sid,
-            cells.name(family, table.headers["familyName"]),
-            cells.name(given, table.headers["givenName"]),
+            cells.name(family, columns.familyName),
+            cells.name(given, columns.givenName),
             fiscale,
             self._relationship(sid, fiscale),
-            cells.soft(cells.email, email, table.headers["email"]),
-            cells.soft(cells.phone, sms or phone, table.headers["sms" if sms else "phone"]),
+            cells.soft(cells.email, email, columns.email) if email else None,
+            cells.soft(cells.phone, sms or phone, columns.sms if sms else columns.phone),
         )
         if wards:
             for ward in _LIST.split(wards):
@@ -186,5 +200,7 @@ class People:
 def _codice_fiscale(cells: Cells, user_ids: str, column: str, born: dt.date | None) -> str | None:
     if not user_ids:
         return None
+    if user_ids.startswith(_USUAL) and (end := user_ids.find("}")) > 0:
+        return read_codice_fiscale(cells, user_ids[len(_USUAL) : end], column, born)
     match = _CF.search(user_ids)
     return read_codice_fiscale(cells, match[1], column, born) if match else None
