@@ -99,19 +99,17 @@ def _ahead(
     known: Standing, sealed: Sequence[Sealed], foreign: Foreign | None, time: datetime
 ) -> Numbering | None:
     """Numbers for units that are all as current as they believe; None where something is not known."""
+    if sum(len(one.events) for one in sealed) >= COPY_FROM:
+        return None
     versions: dict[str, int] = {}
     schools: dict[str, int] = {}
-    count = 0
     for one in sealed:
-        count += len(one.events)
         for append in one.unit.appends:
             versions.setdefault(append.stream, append.expected)
         school = one.unit.school
         if school not in known.schools:
             return None
         schools[school] = known.schools[school]
-    if count >= COPY_FROM:
-        return None
     seen = dict(known.cursors)
     if foreign is not None and foreign.moves:
         if seen.get(foreign.source, 0) != foreign.after:
