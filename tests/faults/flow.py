@@ -49,6 +49,8 @@ class Flow:
         self.answers: Counter[str] = Counter()
         self.urls: dict[str, tuple[str, ...]] = {}
         self.secretaries: dict[str, Key] = {}
+        self.hesitation = 0.0
+        """Seconds from the mail's arrival, or the slip's, to the first sign-in."""
         self._gate = asyncio.Semaphore(0)
         self._families = asyncio.Semaphore(FAMILIES_AT_ONCE)
         self._numbers = 0
@@ -196,6 +198,7 @@ class Flow:
     async def first_sign_in(self, code: str, initial: str) -> None:
         """Sign in with what was handed out, and set a password of one's own."""
         self.book.initial[code] = initial
+        await asyncio.sleep(self.hesitation)
         async with self._families, self.family() as http:
             if not await signs_in(http, code, initial):
                 self.report.violation("sign-in", "the initial password was refused at the first sign-in")

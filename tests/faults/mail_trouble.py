@@ -36,6 +36,8 @@ async def mail_trouble(report: Report) -> None:
     draw = random.Random(report.seed)
     async with ground(report) as made, Outside(made.wiring) as outside:
         flow = Flow(made, outside, [one], report)
+        # Who signs in ends the secret, and with it every repeat of the mail that is still to come.
+        flow.hesitation = 20.0 if report.long else 3.0
         await flow.prepare()
         async with asyncio.TaskGroup() as group:
             working = group.create_task(flow.run())
