@@ -89,8 +89,10 @@ _LIVED: dict[str, tuple[Place, int]] = {}
 
 
 async def lived(bench: Bench, name: str, schools: int) -> Place:
-    """A registry with so many schools, projections included; the one of that name grows, where there is one."""
-    place, there = _LIVED.get(name) or (await make_place(bench), 0)
+    """A registry with just so many schools, projections included; one of that name that has fewer grows."""
+    place, there = _LIVED.get(name, (None, 0))
+    if place is None or there > schools:
+        place, there = await make_place(bench), 0
     if there < schools:
         await live(place, range(there, schools), FAMILIES * EVENTS_OF_A_FAMILY)
         await rebuilt(place)
