@@ -37,6 +37,8 @@ class Proved:
     subject: bytes = field(repr=False)
     bucket: str = field(repr=False)
     life_over: bool
+    version: int
+    """Of the account's history when the verifier was read: as long as it stands there, the verifier is this one."""
     place: Place = field(repr=False, compare=False)
 
 
@@ -134,6 +136,7 @@ class Proving:
             subject,
             bucket,
             life_over,
+            row["version"],
             place,
         )
 

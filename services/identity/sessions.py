@@ -47,7 +47,7 @@ def opened(
     life, idle = (REMEMBERED, None) if remember else (AT_MOST, int(IDLE.total_seconds()))
     row = (hash_token(token), session, account, school, must_change, remember, now, idle, now + life)
     max_age = int(REMEMBERED.total_seconds()) if remember else None
-    return Opened(token, session, must_change, max_age, Write(SQL("put_session"), (row,)))
+    return Opened(token, session, must_change, max_age, Write(SQL("put_session"), (row,), beside=True))
 
 
 class Sessions:

@@ -97,8 +97,8 @@ class SigningIn:
         device = self._devices.read(device_cookie) or self._devices.new()
         writes = [
             session.write,
-            Write(SQL("put_device"), ((proved.account, device, now),)),
-            Write(SQL("forget_failures"), ((proved.subject, proved.bucket),)),
+            Write(SQL("put_device"), ((proved.account, device, now),), beside=True),
+            Write(SQL("forget_failures"), ((proved.subject, proved.bucket),), beside=True),
             *rehashed,
         ]
         if proved.initial:
@@ -180,7 +180,9 @@ class SigningIn:
         for _ in range(_TRIES):
             workspace = Workspace(self._store)
             await workspace.load(ACCOUNT, {proved.account, before["account"] if before else proved.account})
-            if await self._pool.fetchval(SQL("verifier_text"), proved.account) != proved.verifier.text:
+            if workspace.version(ACCOUNT, proved.account) != proved.version and not await self._stands(
+                proved
+            ):
                 return False
             ended = _ended(workspace, context, before)
             for command in commands:
@@ -196,6 +198,11 @@ class SigningIn:
                 continue
             return True
         raise conflict
+
+    async def _stands(self, proved: Proved) -> bool:
+        """Whether the password that was proved is still the one: asked after the account was loaded."""
+        verifier: str | None = await self._pool.fetchval(SQL("verifier_text"), proved.account)
+        return verifier == proved.verifier.text
 
     async def _rehashed(self, proved: Proved, password: str) -> tuple[Write, ...]:
         made = await proved.place.hash(hashed_form(password, "initial" if proved.initial else "chosen"))

@@ -83,6 +83,10 @@ class Workspace:
         held.new.extend(events)
         return events
 
+    def version(self, decider: Decider[S, C], aggregate_id: str) -> int:
+        """At which its stream was loaded."""
+        return self._held[decider.stream(aggregate_id)].loaded_version
+
     def adopt(self, decider: Decider[S, C], aggregate_id: str, events: Sequence[Event]) -> None:
         """What was decided outside on the state as it stands here."""
         self._held[decider.stream(aggregate_id)].new.extend(events)

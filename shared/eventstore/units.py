@@ -18,10 +18,15 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Rows for a mutable table of the service, in the same transaction: one statement, many arguments."""
+    """Rows for a mutable table of the service, in the same transaction: one statement, many arguments.
+
+    `beside`: it touches no row that another write of its unit touches, so that it may be carried out beside them and
+    the events, in one statement and in any order. Otherwise it comes after what was named before it.
+    """
 
     statement: str
     rows: tuple[tuple[Any, ...], ...]
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

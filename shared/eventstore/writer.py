@@ -6,8 +6,10 @@ where there is nothing to go by, a transaction looks first (`transaction`).
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -20,9 +22,17 @@ from shared.eventstore.projection import Projector, as_json
 from shared.eventstore.transaction import COPY_FROM, Standing, Transaction, execute_writes, keyed
 from shared.eventstore.units import Committed, Conflict, Foreign, Outcome, Unit
 
-_MISSED = (asyncpg.SerializationError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
-"""The history has moved, a key was used before, or a rebuild is switching tables: certainly rolled back."""
+_MISSED = (
+    asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,
+    asyncpg.CardinalityViolationError,
+    asyncpg.DeadlockDetectedError,
+)
+"""The history has moved, a key was used before, two writes met in a row after all, or a rebuild is switching tables:
+certainly rolled back."""
 _PARAMETERS = 9
+_MOST_BESIDE = 24
+"""Rows of writes in one statement: their number is part of its text, and so of what the server plans."""
 
 
 class Writer:
@@ -78,17 +88,19 @@ class Writer:
         if projections is None:
             return None
         parameters = _parameters(known, foreign, units, outcomes, appended, numbering)
-        statement = _statement(projections[0])
+        parameters += projections[1]
         won = [u for u, o in zip(units, outcomes, strict=True) if isinstance(o, Committed)]
+        beside = _beside(won, len(parameters))
         try:
-            if any(unit.writes for unit in won):
+            if beside is None:
                 async with connection.transaction():
-                    await connection.execute(statement, *parameters, *projections[1])
+                    await connection.execute(_statement(projections[0]), *parameters)
                     await execute_writes(connection, won)
                     faults.reach(faults.Point.before_commit)
             else:
                 faults.reach(faults.Point.before_commit)
-                await connection.execute(statement, *parameters, *projections[1])
+                statement = _statement([*projections[0], *beside[0]])
+                await connection.execute(statement, *parameters, *beside[1])
         except _MISSED:
             return None
         self._known = known.moved(numbering)
@@ -163,9 +175,28 @@ def _parameters(
     ]
 
 
-def _statement(projections: Sequence[str]) -> str:
+def _beside(won: Sequence[Unit], already: int) -> tuple[list[str], list[Any]] | None:
+    """The units' writes as subqueries, and their parameters after those `already` there; None where order matters."""
+    writes = [write for unit in won for write in unit.writes]
+    if not all(write.beside for write in writes) or sum(len(write.rows) for write in writes) > _MOST_BESIDE:
+        return None
+    texts: list[str] = []
+    parameters: list[Any] = []
+    for write in writes:
+        for row in write.rows:
+            texts.append(_renumbered(write.statement, already + len(parameters)))
+            parameters.extend(row)
+    return texts, parameters
+
+
+@lru_cache(maxsize=1024)
+def _renumbered(statement: str, after: int) -> str:
+    return re.sub(r"\$(\d+)", lambda number: f"${int(number[1]) + after}", statement)
+
+
+def _statement(subqueries: Sequence[str]) -> str:
     given = ", ".join(f"${n}" for n in range(1, _PARAMETERS + 1))
-    beside = "".join(f", p{n} as ({text})" for n, text in enumerate(projections))
+    beside = "".join(f", p{n} as ({text}\n)" for n, text in enumerate(subqueries))
     return (
         f"with beforehand as materialized (select events.append_at({given})){beside} "  # noqa: S608
         "select from beforehand"

@@ -281,7 +281,7 @@ async def test_a_known_device_that_found_no_place_comes_in_as_soon_as_there_is_o
     first = await sign_in(world, code, secret.password)
     assert first is not None
     with ExitStack() as stack:
-        for _ in range(200 + world.parts.hasher._cores):
+        for _ in range(200 + world.parts.hasher.cores):
             stack.enter_context(world.parts.hasher.place(known=True))
         for _ in range(6):
             with pytest.raises(HasherBusy):

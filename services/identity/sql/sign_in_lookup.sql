@@ -1,7 +1,9 @@
 -- Always one row: what is not known is null.
 select a.account, a.school, a.holder, a.role, a.roles,
        v.kind, v.password, v.pepper, v.must_change, v.accessed, v.expires,
-       d.device
+       d.device,
+       coalesce((select e.stream_version from events.entries e where e.stream = 'account/' || a.account
+                 order by e.stream_version desc limit 1), 0) as version
 from (select 1) one
 left join projections.accounts_v1 a on a.user_code = $1
 left join private.verifiers v on v.account = a.account
