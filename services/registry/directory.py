@@ -56,15 +56,15 @@ class Directory:
         codes = (_codes(pupils), _codes(guardians))
         for row in await self._pool.fetch(SQL("people_by_codice_fiscale"), self._school, *codes):
             self._codes[PersonKind(row["kind"]), row["codice_fiscale"]] = row["person"]
-        matched = [self.match(PersonKind.pupil, pupil).person for pupil in pupils]
+        matched = self._matched(PersonKind.pupil, pupils)
         await self._look_up_names([p for p, person in zip(pupils, matched, strict=True) if person is None])
         known = [*dict.fromkeys(person for person in matched if person is not None)]
         if known:
             for row in await self._pool.fetch(SQL("guardians_of"), known):
                 self._guardians_of.setdefault(row["student"], set()).add(row["guardian"])
-        said = dict.fromkeys(self.match(PersonKind.guardian, guardian).person for guardian in guardians)
-        theirs = dict.fromkeys(guardian for pupil in known for guardian in self.guardians_of(pupil))
-        return Known(known, [guardian for guardian in said | theirs if guardian is not None])
+        said = self._matched(PersonKind.guardian, guardians)
+        theirs = [guardian for pupil in known for guardian in self.guardians_of(pupil)]
+        return Known(known, [*dict.fromkeys(g for g in [*said, *theirs] if g is not None)])
 
     async def look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
         """Of people of whom no more than (source, external id) is said."""
@@ -99,6 +99,14 @@ class Directory:
 
     def remember_guardian(self, student: str, guardian: str) -> None:
         self._guardians_of.setdefault(student, set()).add(guardian)
+
+    def _matched(self, kind: PersonKind, said: Sequence[PupilFact | GuardianFact]) -> list[str | None]:
+        """As `match` has them, each in its place."""
+        ids, codes = self._ids, self._codes
+        return [
+            ids.get((kind, one.source, one.external_id)) or codes.get((kind, one.codice_fiscale or ""))
+            for one in said
+        ]
 
     async def _look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
         by_source: defaultdict[str, list[str]] = defaultdict(list)
@@ -187,7 +195,10 @@ class ClassBook:
         )
 
     def remember(self, fact: ClassFact, source: str, class_id: str) -> None:
-        self._ids[fact.school_year, source, fact.external_id] = class_id
+        key = (fact.school_year, source, fact.external_id)
+        if self._ids.get(key) == class_id:
+            return
+        self._ids[key] = class_id
         door = (fact.grade, _section(fact.section))
         known = self._classes.setdefault(fact.school_year, {}).setdefault(
             class_id, _Class(class_id, door, fact.curriculum, set())

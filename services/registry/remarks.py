@@ -22,8 +22,10 @@ def taken_as_new(fact: EnrolmentFact, planned: Planned) -> bool:
 def without_email(facts: Iterable[EnrolmentFact]) -> int:
     """Guardians of one school's enrolments for whom no row gives an e-mail address."""
     said = [guardian for fact in facts for guardian in fact.guardians]
-    reached = {(guardian.source, guardian.external_id) for guardian in said if guardian.email}
-    return len({(guardian.source, guardian.external_id) for guardian in said} - reached)
+    without = {(guardian.source, guardian.external_id) for guardian in said if not guardian.email}
+    if not without:
+        return 0
+    return len(without - {(guardian.source, guardian.external_id) for guardian in said if guardian.email})
 
 
 def reaches_by_email_only(policy: CredentialPolicy | None) -> bool:

@@ -83,26 +83,40 @@ class Counts(BaseModel):
 
     def add(self, plans: Iterable[Planned]) -> None:
         """Counts enrolments; their findings are counted where they are reported."""
-        seen: Counter[str] = Counter()
+        enrolments = proposals = events = unchanged = corrected = 0
+        new_pupils = kept = new_guardians = new_guardianships = 0
+        others: Counter[str] = Counter()
         for planned in plans:
-            seen["enrolments"] += 1
-            seen["proposals"] += len(planned.proposals)
-            seen["events"] += len(planned.events)
-            seen["unchanged"] += planned.student is not None and not planned.events
-            corrected = False
+            enrolments += 1
+            proposals += len(planned.proposals)
+            events += len(planned.events)
+            unchanged += planned.student is not None and not planned.events
+            corrects = False
             for event in planned.events:
                 if isinstance(event, GuardianLinked):
-                    seen["new_guardianships"] += 1
-                    seen["new_guardians"] += event.guardian in planned.newcomers
+                    new_guardianships += 1
+                    new_guardians += event.guardian in planned.newcomers
                 elif isinstance(event, StudentEnrolled):
-                    seen["new_pupils" if event.student in planned.newcomers else "kept"] += 1
+                    new = event.student in planned.newcomers
+                    new_pupils += new
+                    kept += not new
                 elif isinstance(event, _CORRECTIONS):
-                    corrected = True
+                    corrects = True
                 elif type(event) in _COUNTED:
-                    seen[_COUNTED[type(event)]] += 1
-            seen["corrected"] += corrected
-        for name, number in seen.items():
-            setattr(self, name, getattr(self, name) + number)
+                    others[_COUNTED[type(event)]] += 1
+            corrected += corrects
+        self.enrolments += enrolments
+        self.proposals += proposals
+        self.events += events
+        self.unchanged += unchanged
+        self.corrected += corrected
+        self.new_pupils += new_pupils
+        self.kept += kept
+        self.new_guardians += new_guardians
+        self.new_guardianships += new_guardianships
+        self.moved += others["moved"]
+        self.withdrawn += others["withdrawn"]
+        self.new_classes += others["new_classes"]
 
 
 class ReportedProblem(BaseModel):

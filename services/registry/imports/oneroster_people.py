@@ -91,7 +91,7 @@ class People:
             for line, (sid, status, name) in table:
                 user, role = sid.strip(), name.strip().lower()
                 lines.setdefault(user, line)
-                if role in layout.GUARDIAN_ROLES and status.strip().lower() != _ENDED:
+                if role in layout.GUARDIAN_ROLES and not (status and status.strip().lower() == _ENDED):
                     self._roles[user] = "parent" if self._roles.get(user) == "parent" else role
         return lines
 

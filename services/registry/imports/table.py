@@ -209,16 +209,17 @@ class _Feed:
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.current: list[str] = []
-        self._lines = lines
+        self._next = lines.__next__
         self._back: deque[str] = deque()
 
     def __iter__(self) -> "_Feed":
         return self
 
     def __next__(self) -> str:
-        line = self._back.popleft() if self._back else next(self._lines)
-        self.current.append(line)
-        if len(self.current) > MAX_RECORD_LINES:
+        line = self._back.popleft() if self._back else self._next()
+        current = self.current
+        current.append(line)
+        if len(current) > MAX_RECORD_LINES:
             raise _Runaway
         return line
 
