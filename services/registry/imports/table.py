@@ -68,27 +68,30 @@ class Table:
         self._width = len(header)
         self.headers, indices = self._resolve(header, layout)
         self._pick = itemgetter(*indices)
+        self._some_absent = max(indices) >= self._width
 
     def __iter__(self) -> Iterator[Row]:
         """Rows as (line, cells). Rows that cannot be tokenized are findings, and the next one follows."""
-        width, pick, feed = self._width, self._pick, self._feed
+        width, pick, feed, some_absent = self._width, self._pick, self._feed, self._some_absent
+        current = feed.current
         while True:
             reason = "quotes"
             try:
                 for row in csv.reader(feed, delimiter=self._delimiter, strict=True):
-                    taken = len(feed.current)
+                    taken = len(current)
                     if len(row) != width and not self._fits(row):
                         if taken > 1:
                             break
                         self._done += taken
-                        feed.current.clear()
+                        current.clear()
                         continue
                     line = self._done + 1
                     self._done += taken
-                    feed.current.clear()
-                    if not any(row):
+                    current.clear()
+                    if not (row[0] or any(row)):
                         continue
-                    row.append("")  # what an absent column reads
+                    if some_absent:
+                        row.append("")
                     self.rows_read += 1
                     yield line, pick(row)
                 else:
