@@ -211,4 +211,4 @@ def read_email(text: str) -> str:
     match = _EMAIL.fullmatch(text) if len(text) <= 254 else None
     if match is None or len(match[1]) > 64:
         raise BadCell("email")
-    return f"{match[1]}@{match[2].lower()}"
+    return text if text.islower() else f"{match[1]}@{match[2].lower()}"

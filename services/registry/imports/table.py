@@ -212,17 +212,22 @@ class _Feed:
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.current: list[str] = []
-        self._next = lines.__next__
+        self._lines = lines
         self._back: deque[str] = deque()
 
-    def __iter__(self) -> "_Feed":
-        return self
+    def __iter__(self) -> Iterator[str]:
+        current, back = self.current, self._back
+        while back:
+            yield self._counted(back.popleft())
+        for line in self._lines:
+            current.append(line)
+            if len(current) > MAX_RECORD_LINES:
+                raise _Runaway
+            yield line
 
-    def __next__(self) -> str:
-        line = self._back.popleft() if self._back else self._next()
-        current = self.current
-        current.append(line)
-        if len(current) > MAX_RECORD_LINES:
+    def _counted(self, line: str) -> str:
+        self.current.append(line)
+        if len(self.current) > MAX_RECORD_LINES:
             raise _Runaway
         return line
 
