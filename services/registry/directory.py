@@ -51,8 +51,8 @@ class Directory:
         """Whoever is known of these; several have one answer when they are one person."""
         pupils = [fact.pupil for fact in facts]
         guardians = [guardian for fact in facts for guardian in fact.guardians]
-        await self._look_up_ids(PersonKind.pupil, [(p.source, p.external_id) for p in pupils])
-        await self._look_up_ids(PersonKind.guardian, [(g.source, g.external_id) for g in guardians])
+        await self.look_up_ids(PersonKind.pupil, [(p.source, p.external_id) for p in pupils])
+        await self.look_up_ids(PersonKind.guardian, [(g.source, g.external_id) for g in guardians])
         codes = (_codes(pupils), _codes(guardians))
         for row in await self._pool.fetch(SQL("people_by_codice_fiscale"), self._school, *codes):
             self._codes[PersonKind(row["kind"]), row["codice_fiscale"]] = row["person"]
@@ -65,10 +65,6 @@ class Directory:
         said = self._matched(PersonKind.guardian, guardians)
         theirs = [guardian for pupil in known for guardian in self.guardians_of(pupil)]
         return Known(known, [*dict.fromkeys(g for g in [*said, *theirs] if g is not None)])
-
-    async def look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
-        """Of people of whom no more than (source, external id) is said."""
-        await self._look_up_ids(kind, ids)
 
     def by_id(self, kind: PersonKind, source: str, external_id: str) -> str | None:
         return self._ids.get((kind, source, external_id))
@@ -108,7 +104,8 @@ class Directory:
             for one in said
         ]
 
-    async def _look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
+    async def look_up_ids(self, kind: PersonKind, ids: Sequence[tuple[str, str]]) -> None:
+        """People of whom (source, external id) is said."""
         by_source: defaultdict[str, list[str]] = defaultdict(list)
         for source, external_id in dict.fromkeys(ids):
             if (kind, source, external_id) not in self._ids:
