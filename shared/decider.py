@@ -22,12 +22,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decider(Generic[S, C]):
-    """`category` names the streams (`student/<id>`); `decide` may raise `Refused`; neither does I/O."""
+    """`category` names the streams (`student/<id>`); `decide` may raise `Refused`; neither does I/O.
+
+    `unmoved_by`: events for which `evolve` leaves every state as it is, and which a stream has many of: they are
+    counted when it is loaded, and not opened.
+    """
 
     category: str
     initial: Callable[[], S]
     decide: Callable[[S, C], Sequence[Event]]
     evolve: Callable[[S, Event], S]
+    unmoved_by: frozenset[type[Event]] = frozenset()
 
     def stream(self, aggregate_id: str) -> str:
         return f"{self.category}/{aggregate_id}"

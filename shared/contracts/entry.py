@@ -225,6 +225,16 @@ def subject_of(entry: bytes) -> str:
     return f"{service}.evt.{school}.{category}.{name}"
 
 
+def type_in(entry: bytes) -> bytes:
+    """The CloudEvents type, e.g. `custode.registry.StudentEnrolled.v1`; nothing is parsed or opened."""
+    start = entry.index(_TYPE) + len(_TYPE)
+    return entry[start : entry.index(b'"', start)]
+
+
+_TYPE = b'"type":"'
+"""Its first place is that of the envelope: before it stand only an id and a source of ours."""
+
+
 def _bound_to(event_id: str, field: str) -> bytes:
     return f"{event_id}/{field}".encode()
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from shared.contracts.event import Context, Event, Recorded
+from shared.contracts.event import Context, Event
 from shared.decider import Decider
 from shared.eventstore.batcher import Batcher
 from shared.eventstore.gathered import Gathered
@@ -13,6 +13,7 @@ from shared.eventstore.units import (
     Append,
     ConcurrencyConflict,
     Conflict,
+    History,
     IdempotencyKey,
     IdempotencyKeyReused,
     KeyReused,
@@ -59,10 +60,10 @@ class Workspace:
         streams = [s for i in ids if (s := decider.stream(i)) not in self._held]
         if not streams:
             return
-        found = await self._store.load(streams)
+        found = await self._store.load(streams, decider.unmoved_by)
         for stream in streams:
-            history: Sequence[Recorded[Event]] = found.get(stream, ())
-            self._held[stream] = _Held(len(history), decider.fold(r.event for r in history))
+            history = found.get(stream) or History()
+            self._held[stream] = _Held(history.version, decider.fold(r.event for r in history))
 
     def new(
         self,

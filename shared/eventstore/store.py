@@ -6,6 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 
 from shared import faults
+from shared.contracts.entry import type_in
 from shared.contracts.event import Event, Recorded, utcnow
 from shared.database import Pool, Writing
 from shared.eventstore.numbering import Sealed
@@ -15,6 +16,7 @@ from shared.eventstore.sealing import seal
 from shared.eventstore.units import (
     Committed,
     Foreign,
+    History,
     IdempotencyKey,
     KeyReused,
     Outcome,
@@ -84,12 +86,20 @@ class EventStore:
                 listener(appended)
         return outcomes
 
-    async def load(self, streams: Collection[str]) -> dict[str, list[Recorded[Event]]]:
-        """The events of these streams, in order; a stream without events is not in the answer."""
+    async def load(
+        self, streams: Collection[str], unmoved_by: Collection[type[Event]] = ()
+    ) -> dict[str, History]:
+        """These streams, all but the events of these types opened; one without events is not in the answer."""
         rows = await self.pool.fetch(SQL("load_streams"), list(streams))
-        loaded: dict[str, list[Recorded[Event]]] = {}
-        for recorded in await self.decode([row["entry"] for row in rows]):
-            loaded.setdefault(recorded.stream, []).append(recorded)
+        loaded: dict[str, History] = {}
+        passed_over = {event.type_name().encode() for event in unmoved_by}
+        entries = []
+        for row in rows:
+            loaded.setdefault(row["stream"], History()).version = row["stream_version"]
+            if not passed_over or type_in(row["entry"]) not in passed_over:
+                entries.append(row["entry"])
+        for recorded in await self.decode(entries):
+            loaded[recorded.stream].append(recorded)
         return loaded
 
     async def recall(self, questions: Sequence[Question]) -> list[Recalled]:

@@ -38,6 +38,12 @@ class IdempotencyKey:
     fingerprint: bytes
 
 
+class History(list[Recorded[Event]]):
+    """Those events of a stream that were asked for, in order, as it stands at `version`."""
+
+    version = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """All of it or nothing: what one command wants to have happened."""

@@ -237,3 +237,14 @@ def test_failures_and_revocations_are_of_existing_accounts_only() -> None:
     given(ACCOUNT).when(CountFailures(7)).then_refused("no_account")
     one = SessionsRevoked(account="a", because="signed_out", session="s")
     given(ACCOUNT, OPENED).when(RevokeSessions("signed_out", "s")).then(one)
+
+
+def test_what_an_account_is_said_to_be_unmoved_by_leaves_it_as_it_is() -> None:
+    account = ACCOUNT.fold([OPENED, issued()])
+    events = (
+        SignInSucceeded(account="a"),
+        SignInFailuresCounted(account="a", failures=3),
+        SessionsRevoked(account="a", because="signed_in_again"),
+    )
+    assert {type(event) for event in events} == ACCOUNT.unmoved_by
+    assert ACCOUNT.fold(events, account) == account

@@ -277,4 +277,10 @@ def _evolve_credential(credential: Credential, event: Event) -> Credential:
     return credential
 
 
-ACCOUNT: Decider[Account, Command] = Decider("account", Account, decide, evolve)
+ACCOUNT: Decider[Account, Command] = Decider(
+    "account",
+    Account,
+    decide,
+    evolve,
+    unmoved_by=frozenset({SignInSucceeded, SignInFailuresCounted, SessionsRevoked}),
+)

@@ -1,1 +1,1 @@
-select entry from events.entries where stream = any ($1::text[]) order by stream, stream_version
+select stream, stream_version, entry from events.entries where stream = any ($1::text[]) order by stream, stream_version
