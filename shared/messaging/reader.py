@@ -16,8 +16,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared import faults
-from shared.contracts.entry import parse, parse_seen
-from shared.contracts.event import Event, Recorded, contract_of
+from shared.contracts.entry import parse
+from shared.contracts.event import Event, Recorded, contract_of, parse_seen
 from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import ConcurrencyConflict, CursorMoved, Foreign, Unit
@@ -31,6 +31,9 @@ PAGE_BYTES = 2 << 20
 """What is fetched at once."""
 BATCH = 500
 """Events that are digested at once, at most: those that say something to this service."""
+FIRST_BATCH = 100
+QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0
+"""A batch that took longer than this halves the next, one that was quicker doubles it: who waits for us sees us move."""
 POLL_SECONDS = 0.25
 _RETRY_STOPPED = 5.0
 BEHIND_SECONDS = 15.0
@@ -75,7 +78,8 @@ class Reader:
         self._announced = 0
         self._held_back = False
         self._reached = ""
-        self._most = BATCH
+        self._awaited: dict[str, int] = {}
+        self._most = FIRST_BATCH
         self._behind_since: float | None = None
         self._waits_for = ""
         self.position = 0
@@ -175,11 +179,18 @@ class Reader:
         while self.position < after + ready:
             some, heeded = heeded[: self._most], heeded[self._most :]
             upto = some[-1].sequence if heeded else after + ready
+            began = time.monotonic()
             await self._digest(upto, await self._store.decode([m.data for m in some]) if some else ())
-            self._most = min(BATCH, self._most * 2)
+            self._pace(time.monotonic() - began)
         if unreadable is not None and ready == len(envelopes):
             raise unreadable
         return ready == len(messages)
+
+    def _pace(self, seconds: float) -> None:
+        if seconds > SLOW_SECONDS:
+            self._most = max(1, self._most // 2)
+        elif seconds < QUICK_SECONDS:
+            self._most = min(BATCH, self._most * 2)
 
     def _read_envelopes(
         self, after: int, messages: Sequence[Message]
@@ -223,10 +234,16 @@ class Reader:
                 self._held_back = True
                 cursors |= await self._store.cursors()
                 if any(cursors.get(other, 0) < position for other, position in wanted.items()):
+                    self._await({other: cursors.get(other, 0) for other in wanted})
                     return n
             self._reached = seen
         self._held_back = False
         return len(envelopes)
+
+    def _await(self, reached: dict[str, int]) -> None:
+        """As long as what an event waits for comes nearer, waiting is no trouble."""
+        if reached != self._awaited:
+            self._awaited, self._behind_since = reached, None
 
     async def _digest(self, upto: int, events: Sequence[Recorded[Event]]) -> None:
         """All at once; should that fail, one by one, so that only what cannot be digested stands still."""
