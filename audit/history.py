@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from nats.aio.client import Client
 
-from shared.contracts.entry import parse, parse_seen
-from shared.contracts.event import SERVICES
+from shared.contracts.entry import parse
+from shared.contracts.event import SERVICES, parse_seen
 from shared.messaging.streams import Stream
 
 _BATCH = 500

@@ -11,7 +11,7 @@ from deploy.inspection.aggregates import UNREADABLE
 from deploy.inspection.bloom import Bloom
 from deploy.inspection.finding import Finding, Invariant, Outcome, Wrong, found
 from deploy.inspection.snapshots import SQL, Look, Snapshot
-from shared.contracts.entry import parse_seen
+from shared.contracts.event import parse_seen
 
 _CAUSES_FIRST = ("registry", "identity", "notifications")
 _MOST_SUSPECTS = 10_000

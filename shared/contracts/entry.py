@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from shared.contracts import identity, notifications, registry  # noqa: F401  (they register their contracts)
-from shared.contracts.event import Context, Event, Recorded, contract_of, personal_fields
-from shared.contracts.upcasters import superseded, upcast
+from shared.contracts.event import Context, Event, Recorded, personal_fields
 
 MAX_ENTRY = 65_535
 """Bytes an entry may have at most: the length must fit the Merkle log's two-byte prefix (DESIGN 3)."""
@@ -69,59 +68,99 @@ def encode_data(event: Event, event_id: str, sealer: Sealer) -> bytes:
     return orjson.dumps(data)
 
 
+def opening(event_class: type[Event], event_id: str, stream: str) -> bytes:
+    """The first bytes of an entry: all that is known of it before its commit, but the data."""
+    return b'{"specversion":"1.0","id":%b,"source":%b,"subject":%b' % (
+        orjson.dumps(event_id),
+        _origin(event_class),
+        orjson.dumps(stream),
+    )
+
+
+class Surroundings:
+    """What the entries of one commit, school and context have in common, written once."""
+
+    __slots__ = ("_after", "_before", "_context", "_school", "_seen", "_time")
+
+    def __init__(self, school: str, context: Context, time: datetime, seen: Mapping[str, int]) -> None:
+        self._school = school
+        self._context = context
+        self._time = time
+        self._seen = dict(seen)
+        place = orjson.dumps(
+            {"time": _time_text(time), "datacontenttype": "application/json", "school": school}
+        )
+        self._before = b',%b,"sequence":"' % place[1:-1]
+        said = {"actor": context.actor, "correlationid": context.correlation}
+        if context.causation is not None:
+            said["causationid"] = context.causation
+        if text := ",".join(f"{source}:{position}" for source, position in sorted(seen.items()) if position):
+            said["seen"] = text
+        if context.traceparent is not None:
+            said["traceparent"] = context.traceparent
+        self._after = b'",%b,"data":' % orjson.dumps(said)[1:-1]
+
+    def record(
+        self,
+        event: Event,
+        event_id: str,
+        first: bytes,
+        data: bytes,
+        stream: str,
+        stream_version: int,
+        position: int,
+        school_position: int,
+    ) -> Recorded[Event]:
+        """The event with its entry: `first` is its `opening`. Raises `EntryTooLarge`."""
+        entry = b'%b%b%d","schoolsequence":"%d","streamversion":"%d%b%b}' % (
+            first,
+            self._before,
+            position,
+            school_position,
+            stream_version,
+            self._after,
+            data,
+        )
+        if len(entry) > MAX_ENTRY:
+            raise EntryTooLarge(event.type_name(), len(entry))
+        context = self._context
+        return Recorded(
+            event,
+            entry,
+            event_id,
+            event.service,
+            stream,
+            stream_version,
+            position,
+            self._school,
+            school_position,
+            self._time,
+            context.actor,
+            context.correlation,
+            context.causation,
+            self._seen,
+            context.traceparent,
+        )
+
+
 def encode(event: Event, data: bytes, place: Place, context: Context) -> Recorded[Event]:
     """The event as recorded, with its entry of at most 65,535 bytes; `EntryTooLarge` otherwise."""
-    source, type_name = _names(type(event))
-    seen = place.seen and ",".join(
-        f"{s}:{position}" for s, position in sorted(place.seen.items()) if position
-    )
-    envelope: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": place.id,
-        "source": source,
-        "type": type_name,
-        "subject": place.stream,
-        "time": _time_text(place.time),
-        "datacontenttype": "application/json",
-        "school": place.school,
-        "sequence": str(place.position),
-        "schoolsequence": str(place.school_position),
-        "streamversion": str(place.stream_version),
-        "actor": context.actor,
-        "correlationid": context.correlation,
-    }
-    if context.causation is not None:
-        envelope["causationid"] = context.causation
-    if seen:
-        envelope["seen"] = seen
-    if context.traceparent is not None:
-        envelope["traceparent"] = context.traceparent
-    envelope["data"] = orjson.Fragment(data)
-    entry = orjson.dumps(envelope)
-    if len(entry) > MAX_ENTRY:
-        raise EntryTooLarge(type_name, len(entry))
-    return Recorded(
-        event=event,
-        entry=entry,
-        id=place.id,
-        service=event.service,
-        stream=place.stream,
-        stream_version=place.stream_version,
-        position=place.position,
-        school=place.school,
-        school_position=place.school_position,
-        time=place.time,
-        actor=context.actor,
-        correlation=context.correlation,
-        causation=context.causation,
-        seen=dict(place.seen),
-        traceparent=context.traceparent,
+    return Surroundings(place.school, context, place.time, place.seen).record(
+        event,
+        place.id,
+        opening(type(event), place.id, place.stream),
+        data,
+        place.stream,
+        place.stream_version,
+        place.position,
+        place.school_position,
     )
 
 
 @cache
-def _names(event_class: type[Event]) -> tuple[str, str]:
-    return f"/{event_class.service}", event_class.type_name()
+def _origin(event_class: type[Event]) -> bytes:
+    source, name = orjson.dumps(f"/{event_class.service}"), orjson.dumps(event_class.type_name())
+    return b'%b,"type":%b' % (source, name)
 
 
 @lru_cache(maxsize=16)
@@ -130,84 +169,12 @@ def _time_text(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def sealed_keys(entries: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The ids of the keys that opening these parsed entries will need."""
-    keys: set[str] = set()
-    for envelope in entries:
-        for name in _contract(envelope["type"]).personal:
-            box = envelope["data"].get(name)
-            if box is not None:
-                keys.add(box["key"])
-    return keys
-
-
 def parse(entry: bytes) -> dict[str, Any]:
     """The envelope as it stands; nothing is opened."""
     envelope = orjson.loads(entry)
     if not isinstance(envelope, dict) or envelope.get("specversion") != "1.0":
         raise ValueError("not a CloudEvents 1.0 entry")
     return envelope
-
-
-def decode(entry: bytes, envelope: Mapping[str, Any], sealer: Sealer) -> Recorded[Event]:
-    """The typed event, its personal parts opened and brought up to the newest version of its contract."""
-    contract = _contract(envelope["type"])
-    data = envelope["data"]
-    event_id = envelope["id"]
-    if contract.personal:
-        data = dict(data)
-        for name in contract.personal:
-            box = data.get(name)
-            if box is not None:
-                plain = sealer.open(box, _bound_to(event_id, name))
-                value = None if plain is None else orjson.loads(plain)
-                data[name] = {"person": box["person"], "value": value}
-    event = contract.validate(data)
-    return Recorded(
-        upcast(event) if contract.superseded else event,
-        entry,
-        event_id,
-        envelope["source"][1:],
-        envelope["subject"],
-        int(envelope["streamversion"]),
-        int(envelope["sequence"]),
-        envelope["school"],
-        int(envelope["schoolsequence"]),
-        datetime.fromisoformat(envelope["time"]),
-        envelope["actor"],
-        envelope["correlationid"],
-        envelope.get("causationid"),
-        _seen(envelope.get("seen", "")),
-        envelope.get("traceparent"),
-    )
-
-
-class _Contract(NamedTuple):
-    """What decoding asks of a contract, found once a type. `validate`: the core of `model_validate`."""
-
-    validate: Callable[[object], Event]
-    personal: tuple[str, ...]
-    superseded: bool
-
-
-@cache
-def _contract(type_name: str) -> _Contract:
-    event_class = contract_of(type_name)
-    return _Contract(
-        event_class.__pydantic_validator__.validate_python,
-        tuple(name for name, _ in personal_fields(event_class)),
-        event_class in superseded(),
-    )
-
-
-def parse_seen(text: str) -> dict[str, int]:
-    """`registry:100,identity:7` as a mapping."""
-    pairs = (part.split(":", 1) for part in text.split(",") if part)
-    return {source: int(position) for source, position in pairs}
-
-
-_seen: Callable[[str], Mapping[str, int]] = lru_cache(maxsize=64)(parse_seen)
-"""Neighbours have seen the same: parsed once, shared, never changed."""
 
 
 _ADDRESS = re.compile(

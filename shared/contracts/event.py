@@ -1,10 +1,11 @@
 """What an event is: a frozen model in the past tense, its personal parts marked as such (DESIGN 3, 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 INSTANCE = "INSTANCE"
@@ -79,9 +80,13 @@ E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
 class Recorded(Generic[E_co]):
-    """An event with its place in history; `entry` is the very bytes of store, bus, log and bundle."""
+    """An event with its place in history; `entry` is the very bytes of store, bus, log and bundle.
+
+    Of one that was read, what else the entry says is taken from there when it is first asked for.
+    """
 
     __slots__ = (
+        "_envelope",
         "actor",
         "causation",
         "correlation",
@@ -133,12 +138,60 @@ class Recorded(Generic[E_co]):
         self.seen = seen
         self.traceparent = traceparent
 
+    @classmethod
+    def read(cls, event: E_co, entry: bytes) -> Self:  # type: ignore[misc]
+        """`entry` as `encode` writes it."""
+        recorded = cls.__new__(cls)
+        recorded.event = event
+        recorded.entry = entry
+        return recorded
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            take = _IN_THE_ENTRY.get(name)
+            if take is None:
+                raise AttributeError(name)
+            value = take(self)
+            setattr(self, name, value)
+            return value
+
     @property
     def aggregate_id(self) -> str:
         return self.stream.split("/", 1)[1]
 
     def __repr__(self) -> str:
         return f"Recorded({self.event.contract_name()}, {self.service}:{self.position}, {self.stream})"
+
+
+def parse_seen(text: str) -> dict[str, int]:
+    """`registry:100,identity:7` as a mapping."""
+    pairs = (part.split(":", 1) for part in text.split(",") if part)
+    return {source: int(position) for source, position in pairs}
+
+
+_seen: Callable[[str], Mapping[str, int]] = lru_cache(maxsize=64)(parse_seen)
+"""Neighbours have seen the same: parsed once, shared, never changed."""
+
+DATA = b',"data":'
+"""What ends the envelope in an entry: no JSON string holds a quotation mark as it is."""
+
+_IN_THE_ENTRY: dict[str, Callable[[Any], Any]] = {
+    "_envelope": lambda r: orjson.loads(r.entry[: r.entry.index(DATA)] + b"}"),
+    "id": lambda r: r._envelope["id"],
+    "service": lambda r: r._envelope["source"][1:],
+    "stream": lambda r: r._envelope["subject"],
+    "stream_version": lambda r: int(r._envelope["streamversion"]),
+    "position": lambda r: int(r._envelope["sequence"]),
+    "school": lambda r: r._envelope["school"],
+    "school_position": lambda r: int(r._envelope["schoolsequence"]),
+    "time": lambda r: datetime.fromisoformat(r._envelope["time"]),
+    "actor": lambda r: r._envelope["actor"],
+    "correlation": lambda r: r._envelope["correlationid"],
+    "causation": lambda r: r._envelope.get("causationid"),
+    "seen": lambda r: _seen(r._envelope.get("seen", "")),
+    "traceparent": lambda r: r._envelope.get("traceparent"),
+}
 
 
 class Context(BaseModel):

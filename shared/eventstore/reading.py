@@ -1,12 +1,12 @@
 """Entries to typed events, page by page: what the next page needs is fetched while this one is opened."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from shared.contracts.entry import decode, parse, sealed_keys
+from shared.contracts import decoding
 from shared.contracts.event import Event, Recorded
 from shared.keyring.keyring import HeldKeys, Keyring
 from shared.tasks import one_ahead
@@ -18,15 +18,14 @@ _SLICE = 250
 class Page(NamedTuple):
     """Entries with all that opening them needs: no I/O any more."""
 
-    entries: Sequence[bytes]
-    envelopes: Sequence[Mapping[str, Any]]
+    entries: Sequence[decoding.Unopened]
     keys: HeldKeys
 
 
 async def prepare(keyring: Keyring, entries: Sequence[bytes]) -> Page:
-    envelopes = [parse(entry) for entry in entries]
-    wanted = sealed_keys(envelopes)
-    return Page(entries, envelopes, await keyring.load(wanted) if wanted else HeldKeys(()))
+    read = list(map(decoding.unopened, entries))
+    wanted = decoding.sealed_keys(read)
+    return Page(read, await keyring.load(wanted) if wanted else HeldKeys({}))
 
 
 async def opened(page: Page) -> list[Recorded[Event]]:
@@ -35,8 +34,7 @@ async def opened(page: Page) -> list[Recorded[Event]]:
     for start in range(0, len(page.entries), _SLICE):
         if start:
             await asyncio.sleep(0)
-        part = slice(start, start + _SLICE)
-        events += map(decode, page.entries[part], page.envelopes[part], repeat(page.keys))
+        events += map(decoding.opened, page.entries[start : start + _SLICE], repeat(page.keys))
     return events
 
 

@@ -5,7 +5,7 @@ AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D), bound to event id and 
 """
 
 import time
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from os import urandom
@@ -17,6 +17,7 @@ import orjson
 import uuid_utils
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import ConfigDict, TypeAdapter
 
 from shared import faults
 from shared.database import Pool
@@ -73,15 +74,22 @@ class KeyEncryptionKey:
             raise WrongKeyEncryptionKey from None
 
 
-class HeldKeys:
-    """The keys of one batch, held for as long as the batch is worked on: sealing and opening without I/O."""
+_from_base64 = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64")).validator.validate_json
+"""Of a JSON string: three times as fast as the standard library, which does not know the URL-safe alphabet."""
 
-    def __init__(self, keys: Iterable[_Key]) -> None:
-        self._by_id = {key.key_id: key for key in keys}
+
+class HeldKeys:
+    """The keys of one batch, held for as long as the batch is worked on: sealing and opening without I/O.
+
+    By their ids; None for one that was destroyed.
+    """
+
+    def __init__(self, by_id: Mapping[str, _Key | None]) -> None:
+        self._by_id = by_id
 
     @cached_property
     def _by_subject(self) -> dict[tuple[str, str], _Key]:
-        return {key.subject: key for key in self._by_id.values()}
+        return {key.subject: key for key in self._by_id.values() if key is not None}
 
     def seal(self, person: str, purpose: str, plain: bytes, bound_to: bytes) -> dict[str, str]:
         key = self._by_subject.get((person, purpose))
@@ -100,7 +108,7 @@ class HeldKeys:
         key = self._by_id.get(box["key"])
         if key is None:
             return None
-        sealed = a2b_base64(box["sealed"].replace("-", "+").replace("_", "/"))
+        sealed = _from_base64(f'"{box["sealed"]}"')
         return key.cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
 
 
@@ -125,15 +133,16 @@ class Keyring:
         missing = [s for s in missing if s not in held]
         if missing:
             held |= await self._make(missing)
-        return HeldKeys(held.values())
+        return HeldKeys({key.key_id: key for key in held.values()})
 
     async def load(self, key_ids: Collection[str]) -> HeldKeys:
         """These keys, for opening; those that were destroyed stay away."""
         self._forget_old()
-        held = [key for i in key_ids if (key := self._cache.get(i)) is not None]
-        missing = [i for i in key_ids if i not in self._cache]
+        held = {key_id: self._cache.get(key_id) for key_id in key_ids}
+        missing = [key_id for key_id, key in held.items() if key is None]
         if missing:
-            held += self._unwrapped(await self._pool.fetch(SQL("keys_by_id"), missing)).values()
+            read = self._unwrapped(await self._pool.fetch(SQL("keys_by_id"), missing))
+            held |= {key.key_id: key for key in read.values()}
         return HeldKeys(held)
 
     async def _make(self, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Key]:

@@ -18,8 +18,9 @@ from services.registry.domain.school_class import SCHOOL_CLASS
 from services.registry.domain.student import STUDENT
 from shared.contracts import identity as acc
 from shared.contracts import notifications as mail
-from shared.contracts.entry import decode, encode_data, parse
-from shared.contracts.event import Event, Recorded
+from shared.contracts.decoding import decode
+from shared.contracts.entry import encode_data
+from shared.contracts.event import DATA, Event, Recorded
 from shared.contracts.policy import EMAIL, PAPER, Channel, RolePolicy
 from shared.contracts.registry import (
     EnrolmentKind,
@@ -165,12 +166,8 @@ class Histories(Witnessed):
     def _enter(self, recorded: Recorded[Event]) -> None:
         sealer = FixedSealer()
         data = encode_data(recorded.event, recorded.id, sealer)
-        envelope = parse(recorded.entry)
-        again = decode(
-            recorded.entry,
-            {**envelope, "data": parse(b'{"specversion":"1.0","data":%b}' % data)["data"]},
-            sealer,
-        )
+        envelope, _, _ = recorded.entry.partition(DATA)
+        again = decode(b"%b%b%b}" % (envelope, DATA, data), sealer)
         assert again.event == recorded.event
         decider = DECIDERS.get(recorded.stream.split("/")[0])
         if decider is not None:
