@@ -166,6 +166,7 @@ class Runtime:
         """HTTP until SIGINT or SIGTERM."""
         config = uvicorn.Config(
             app,
+            http="httptools",
             host=self.settings.host,
             port=self.settings.port,
             access_log=False,

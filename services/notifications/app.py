@@ -3,12 +3,12 @@
 `python -m services.notifications.app`
 """
 
-import asyncio
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from services.notifications.channels.email.send import SmtpSender
 from services.notifications.channels.email.server import mail_server
@@ -91,7 +91,7 @@ def main() -> None:
     in_the_clear = mail_server(settings.smtp_url.get_secret_value()).in_the_clear
     if common.environment is Environment.production and in_the_clear:
         log.warning("mail.may_go_in_the_clear", remedy="leave out ?starttls=offered, or use smtps://")
-    asyncio.run(run(common, settings))
+    uvloop.run(run(common, settings))
 
 
 if __name__ == "__main__":

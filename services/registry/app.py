@@ -1,8 +1,7 @@
 """The composition root of the registry: the only place that knows every part. `python -m services.registry.app`."""
 
-import asyncio
-
 import structlog
+import uvloop
 
 from services.registry.operations import HERE, Registry
 from services.registry.policies import follow_identity
@@ -32,7 +31,7 @@ async def run(common: CommonSettings, settings: RegistrySettings) -> None:
 def main() -> None:
     common = CommonSettings()
     configure_logging("registry", common.environment, common.log_format)
-    asyncio.run(run(common, RegistrySettings()))
+    uvloop.run(run(common, RegistrySettings()))
 
 
 if __name__ == "__main__":

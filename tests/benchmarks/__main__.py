@@ -17,6 +17,7 @@ from pathlib import Path
 
 import orjson
 import structlog
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -62,7 +63,7 @@ def _run(names: list[str], *, quick: bool) -> tuple[list[Figure], list[str]]:
             for name in names:
                 began = time.perf_counter()
                 try:
-                    figures += asyncio.run(_one(name, bench))
+                    figures += uvloop.run(_one(name, bench))
                 except Exception:
                     traceback.print_exc()
                     failed.append(name)
