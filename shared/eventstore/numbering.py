@@ -1,16 +1,16 @@
 """Positions without gaps, given out under the head lock (DESIGN 1 rule 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.contracts.entry import Place, encode
-from shared.contracts.event import Event, Recorded
+from shared.contracts.entry import Surroundings
+from shared.contracts.event import Context, Event, Recorded
 from shared.eventstore.units import Committed, Conflict, KeyReused, Outcome, Repeated, Unit
 
-Encoded = tuple[str, bytes]
-"""An event's id and its sealed data: made before the lock is taken, since both are slow to make."""
+Encoded = tuple[str, bytes, bytes]
+"""An event's id, the opening of its entry and its sealed data: made before the lock is taken, as they are slow to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Numbering:
         self._known = known
         self.seen = seen
         self._time = time
+        self._around: tuple[str, Context, Surroundings] | None = None
 
     def take(self, sealed: Sealed) -> Outcome:
         unit = sealed.unit
@@ -52,23 +53,32 @@ class Numbering:
             if actual != append.expected:
                 return Conflict(append.stream, append.expected, actual)
             versions[append.stream] = actual + len(append.events)
-        ready = iter(sealed.events)
-        recorded = tuple(
-            self._record(unit, append.stream, version, event, *next(ready))
-            for append in unit.appends
-            for version, event in enumerate(append.events, append.expected + 1)
-        )
+        recorded = self._recorded(unit, iter(sealed.events)) if unit.appends else ()
         self._versions.update(versions)
         if key is not None:
             self._known[key.scope, key.key] = (key.fingerprint, dict(unit.result))
         return Committed(recorded, unit.result)
 
-    def _record(
-        self, unit: Unit, stream: str, version: int, event: Event, event_id: str, data: bytes
-    ) -> Recorded[Event]:
-        self.head += 1
-        school_position = self.school_positions[unit.school] = self.school_positions[unit.school] + 1
-        place = Place(
-            event_id, stream, version, self.head, unit.school, school_position, self._time, self.seen
-        )
-        return encode(event, data, place, unit.context)
+    def _recorded(self, unit: Unit, ready: Iterator[Encoded]) -> tuple[Recorded[Event], ...]:
+        record = self._surroundings(unit.school, unit.context).record
+        position, school_position = self.head, self.school_positions[unit.school]
+        recorded = []
+        for append in unit.appends:
+            stream, version = append.stream, append.expected
+            for event in append.events:
+                version += 1
+                position += 1
+                school_position += 1
+                event_id, first, data = next(ready)
+                recorded.append(
+                    record(event, event_id, first, data, stream, version, position, school_position)
+                )
+        self.head, self.school_positions[unit.school] = position, school_position
+        return tuple(recorded)
+
+    def _surroundings(self, school: str, context: Context) -> Surroundings:
+        """Neighbours mostly have one school and one context."""
+        around = self._around
+        if around is None or around[0] != school or around[1] is not context:
+            around = self._around = (school, context, Surroundings(school, context, self._time, self.seen))
+        return around[2]

@@ -26,6 +26,8 @@ SQL = Statements(__file__)
 COPY_FROM = 200
 """Events from which COPY is cheaper than one INSERT (its extra round trips are paid back)."""
 _COLUMNS = ("position", "school", "school_position", "stream", "stream_version", "entry")
+_Entry = tuple[int, str, int, str, int, bytes]
+"""A row of `events.entries`: these columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,10 @@ class Transaction:
             await self._advance(connection, foreign, numbering.seen)
         outcomes: list[Outcome] = []
         taken = _take(numbering, sealed, outcomes, atomic=atomic)
-        if sum(len(one.events) for one in sealed) < COPY_FROM:
-            await _insert(connection, list(taken), numbering)
-        else:
+        if large(sealed):
             await _copy(connection, taken, numbering)
+        else:
+            await _insert(connection, list(taken), numbering)
         appended = [r for o in outcomes if isinstance(o, Committed) for r in o.events]
         await self._projector.apply(connection, appended)
         won = [u for u, o in zip(units, outcomes, strict=True) if isinstance(o, Committed)]
@@ -90,8 +92,8 @@ class Transaction:
         schools = list({u.school for u in units})
         keys = [u.idempotency for u in units if u.idempotency is not None]
         batch = await connection.fetchrow(
-            "select * from events.open_batch($1, $2, $3, $4)",
-            streams,
+            SQL("open_batch"),
+            as_json(streams),
             schools,
             [k.scope for k in keys],
             [k.key for k in keys],
@@ -120,33 +122,36 @@ class Transaction:
 
 def _take(
     numbering: Numbering, sealed: Sequence[Sealed], outcomes: list[Outcome], *, atomic: bool
-) -> Iterator[Recorded[Event]]:
-    """What each unit appends; its outcome is added to `outcomes`."""
+) -> Iterator[_Entry]:
+    """Rows of what each unit appends; its outcome is added to `outcomes`."""
     for one in sealed:
         outcome = numbering.take(one)
         if atomic and isinstance(outcome, Conflict):
             raise ConcurrencyConflict(outcome)
         outcomes.append(outcome)
         if isinstance(outcome, Committed):
-            yield from outcome.events
+            for recorded in outcome.events:
+                yield _row(recorded)
 
 
-def _row(r: Recorded[Event]) -> tuple[Any, ...]:
+def large(sealed: Sequence[Sealed]) -> bool:
+    return len(sealed) >= COPY_FROM or sum(len(one.events) for one in sealed) >= COPY_FROM
+
+
+def _row(r: Recorded[Event]) -> _Entry:
     return r.position, r.school, r.school_position, r.stream, r.stream_version, r.entry
 
 
-async def _insert(connection: Connection, appended: Sequence[Recorded[Event]], numbering: Numbering) -> None:
-    if appended:
-        columns = map(list, zip(*map(_row, appended), strict=True))
+async def _insert(connection: Connection, rows: Sequence[_Entry], numbering: Numbering) -> None:
+    if rows:
+        columns = map(list, zip(*rows, strict=True))
         await connection.execute("select events.append($1, $2, $3, $4, $5, $6, $7)", numbering.head, *columns)
 
 
-async def _copy(connection: Connection, taken: Iterator[Recorded[Event]], numbering: Numbering) -> None:
+async def _copy(connection: Connection, rows: Iterator[_Entry], numbering: Numbering) -> None:
     """The server takes in what came first while the rest is numbered."""
     before = numbering.head
-    await connection.copy_records_to_table(
-        "entries", schema_name="events", columns=_COLUMNS, records=map(_row, taken)
-    )
+    await connection.copy_records_to_table("entries", schema_name="events", columns=_COLUMNS, records=rows)
     if numbering.head > before:
         heads = {school: position for school, position in numbering.school_positions.items() if position}
         await connection.execute(

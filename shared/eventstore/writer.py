@@ -19,7 +19,7 @@ from shared.contracts.event import Event, Recorded
 from shared.database import Connection, Pool
 from shared.eventstore.numbering import Numbering, Sealed
 from shared.eventstore.projection import Projector, as_json
-from shared.eventstore.transaction import COPY_FROM, Standing, Transaction, execute_writes, keyed
+from shared.eventstore.transaction import Standing, Transaction, execute_writes, keyed, large
 from shared.eventstore.units import Committed, Conflict, Foreign, Outcome, Unit
 
 _MISSED = (
@@ -111,7 +111,7 @@ def _ahead(
     known: Standing, sealed: Sequence[Sealed], foreign: Foreign | None, time: datetime
 ) -> Numbering | None:
     """Numbers for units that are all as current as they believe; None where something is not known."""
-    if sum(len(one.events) for one in sealed) >= COPY_FROM:
+    if large(sealed):
         return None
     versions: dict[str, int] = {}
     schools: dict[str, int] = {}
