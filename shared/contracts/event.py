@@ -86,7 +86,6 @@ class Recorded(Generic[E_co]):
     """
 
     __slots__ = (
-        "_envelope",
         "actor",
         "causation",
         "correlation",
@@ -149,12 +148,26 @@ class Recorded(Generic[E_co]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            take = _IN_THE_ENTRY.get(name)
-            if take is None:
+            if name in ("event", "entry") or name not in Recorded.__slots__:
                 raise AttributeError(name)
-            value = take(self)
-            setattr(self, name, value)
-            return value
+            self._read_envelope()
+            return getattr(self, name)
+
+    def _read_envelope(self) -> None:
+        said = orjson.loads(self.entry[: self.entry.index(DATA)] + b"}")
+        self.id = said["id"]
+        self.service = said["source"][1:]
+        self.stream = said["subject"]
+        self.stream_version = int(said["streamversion"])
+        self.position = int(said["sequence"])
+        self.school = said["school"]
+        self.school_position = int(said["schoolsequence"])
+        self.time = datetime.fromisoformat(said["time"])
+        self.actor = said["actor"]
+        self.correlation = said["correlationid"]
+        self.causation = said.get("causationid")
+        self.seen = _seen(said.get("seen", ""))
+        self.traceparent = said.get("traceparent")
 
     @property
     def aggregate_id(self) -> str:
@@ -175,23 +188,6 @@ _seen: Callable[[str], Mapping[str, int]] = lru_cache(maxsize=64)(parse_seen)
 
 DATA = b',"data":'
 """What ends the envelope in an entry: no JSON string holds a quotation mark as it is."""
-
-_IN_THE_ENTRY: dict[str, Callable[[Any], Any]] = {
-    "_envelope": lambda r: orjson.loads(r.entry[: r.entry.index(DATA)] + b"}"),
-    "id": lambda r: r._envelope["id"],
-    "service": lambda r: r._envelope["source"][1:],
-    "stream": lambda r: r._envelope["subject"],
-    "stream_version": lambda r: int(r._envelope["streamversion"]),
-    "position": lambda r: int(r._envelope["sequence"]),
-    "school": lambda r: r._envelope["school"],
-    "school_position": lambda r: int(r._envelope["schoolsequence"]),
-    "time": lambda r: datetime.fromisoformat(r._envelope["time"]),
-    "actor": lambda r: r._envelope["actor"],
-    "correlation": lambda r: r._envelope["correlationid"],
-    "causation": lambda r: r._envelope.get("causationid"),
-    "seen": lambda r: _seen(r._envelope.get("seen", "")),
-    "traceparent": lambda r: r._envelope.get("traceparent"),
-}
 
 
 class Context(BaseModel):
