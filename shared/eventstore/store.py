@@ -93,13 +93,16 @@ class EventStore:
         rows = await self.pool.fetch(SQL("load_streams"), list(streams))
         loaded: dict[str, History] = {}
         passed_over = {event.type_name().encode() for event in unmoved_by}
-        entries = []
-        for row in rows:
-            loaded.setdefault(row["stream"], History()).version = row["stream_version"]
-            if not passed_over or type_in(row["entry"]) not in passed_over:
-                entries.append(row["entry"])
-        for recorded in await self.decode(entries):
-            loaded[recorded.stream].append(recorded)
+        entries: list[bytes] = []
+        histories: list[History] = []
+        for stream, version, entry in rows:
+            history = loaded.setdefault(stream, History())
+            history.version = version
+            if not passed_over or type_in(entry) not in passed_over:
+                entries.append(entry)
+                histories.append(history)
+        for history, recorded in zip(histories, await self.decode(entries), strict=True):
+            history.append(recorded)
         return loaded
 
     async def recall(self, questions: Sequence[Question]) -> list[Recalled]:
@@ -108,9 +111,14 @@ class EventStore:
         streams = list({q.stream for q in questions})
         rows = await self.pool.fetch(SQL("recall"), streams, as_json(keys) if keys else None)
         histories: dict[str, list[Recorded[Event]]] = {stream: [] for stream in streams}
-        for recorded in await self.decode([row["entry"] for row in rows if row["key"] is None]):
-            histories[recorded.stream].append(recorded)
-        known = {(r["name"], r["key"]): (r["fingerprint"], r["result"]) for r in rows if r["key"] is not None}
+        found = [(name, entry) for name, key, entry, _, _ in rows if key is None]
+        for (name, _), recorded in zip(found, await self.decode([entry for _, entry in found]), strict=True):
+            histories[name].append(recorded)
+        known = {
+            (name, key): (fingerprint, result)
+            for name, key, _, fingerprint, result in rows
+            if key is not None
+        }
         return [Recalled(histories[q.stream], _answered(q.key, known)) for q in questions]
 
     async def decode(self, entries: Sequence[bytes]) -> list[Recorded[Event]]:
