@@ -89,23 +89,35 @@ async def commit(bench: Bench) -> list[Figure]:
 
 @benchmark("bulk")
 async def bulk(bench: Bench) -> list[Figure]:
-    """Enrolments of new pupils, whose keys are made on the way, in commits of 5,000 events."""
+    """Enrolments in commits of 5,000 events: in a next school year, of pupils whose keys are there; and of new pupils,
+    whose keys are made on the way."""
     events, of_peer = (20_000, 2_000) if bench.long else (5_000, 500)
     peer_url = bench.postgres.role_url("registry_owner", await new_database(bench))
     async with registry_store(bench, project=lambda _: ()) as store:
         owner = await asyncpg.connect(bench.postgres.admin_url(await store.pool.fetchval(_DATABASE)))
         await owner.execute("create table bare (like events.entries including all)")
         rows: list[tuple[object, ...]] = []
+        pupils = [new_id() for _ in range(_BULK_COMMIT)]
+        versions = count(1)
+        await store.commit([_enrolment(student) for student in pupils], atomic=True)
 
-        async def ours() -> float:
-            units = [_enrolment(new_id()) for _ in range(events)]
-            rows.clear()
+        async def committed(commits: Sequence[Sequence[Unit]]) -> float:
             began = time.perf_counter()
-            for start in range(0, events, _BULK_COMMIT):
-                for outcome in await store.commit(units[start : start + _BULK_COMMIT], atomic=True):
-                    assert isinstance(outcome, Committed)
-                    rows.extend(tuple(getattr(r, name) for name in _COLUMNS) for r in outcome.events)
-            return events / (time.perf_counter() - began)
+            outcomes = [outcome for units in commits for outcome in await store.commit(units, atomic=True)]
+            took = time.perf_counter() - began
+            recorded = [r for o in outcomes if isinstance(o, Committed) for r in o.events]
+            assert len(recorded) == events
+            rows[:] = [tuple(getattr(r, name) for name in _COLUMNS) for r in recorded]
+            return events / took
+
+        async def next_years() -> float:
+            years = [next(versions) for _ in range(events // _BULK_COMMIT)]
+            return await committed([[_enrolment(student, year) for student in pupils] for year in years])
+
+        async def new_pupils() -> float:
+            return await committed(
+                [[_enrolment(new_id()) for _ in range(_BULK_COMMIT)] for _ in range(events // _BULK_COMMIT)]
+            )
 
         async def copy() -> float:
             began = time.perf_counter()
@@ -131,10 +143,17 @@ async def bulk(bench: Bench) -> list[Figure]:
                         f"{events} events",
                         Bar("peer", "least", 2.5),
                         Bar("floor", "least", 0.4),
-                        value=ours,
+                        value=next_years,
                         floor=copy,
                         peer=theirs,
-                    )
+                    ),
+                    await bench.compare(
+                        "commit in bulk, new people",
+                        "events/s",
+                        f"{events} events, as many keys made",
+                        value=new_pupils,
+                        peer=theirs,
+                    ),
                 ]
             finally:
                 await owner.close()
@@ -168,7 +187,7 @@ def _details(student: str, said: int) -> PupilDetails:
     )
 
 
-def _enrolment(student: str) -> Unit:
+def _enrolment(student: str, version: int = 0) -> Unit:
     enrol = Enrol(
         student=student,
         year="2026/2027",
@@ -179,7 +198,7 @@ def _enrolment(student: str) -> Unit:
         details=_details(student, 0),
     )
     events = tuple(STUDENT.decide(STUDENT.initial(), enrol))
-    return Unit(SCHOOL, CONTEXT, (Append(STUDENT.stream(student), 0, events),))
+    return Unit(SCHOOL, CONTEXT, (Append(STUDENT.stream(student), version, events),))
 
 
 def _their_student() -> Student:
