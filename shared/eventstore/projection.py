@@ -130,12 +130,16 @@ class Projector:
             listed, values = ", ".join(names), ", ".join(value[n] for n in names)
             return (
                 f"insert into {target} ({listed}) select {values} from {source} "  # noqa: S608
-                f"on conflict ({', '.join(columns.key)}) do {action}"
+                f"{self._which(table, value)} on conflict ({', '.join(columns.key)}) do {action}"
             )
         if kind is Change:
             change = ", ".join(f"{n} = {value[n]}" for n in names)
             return f"update {target} t set {change} from {source} where {test}"  # noqa: S608
         return f"delete from {target} t using {source} where {test}"  # noqa: S608
+
+    def _which(self, table: str, value: Mapping[str, str]) -> str:
+        """Which of the rows to put: all of them. `value`: by column, what it is to be."""
+        return ""
 
 
 _Shape = tuple[type[Row], tuple[str, ...], tuple[str, ...]]

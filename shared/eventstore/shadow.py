@@ -1,6 +1,6 @@
 """The tables of a rebuild, made like the live ones in a schema of their own, and put in their place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import asyncpg
@@ -92,6 +92,19 @@ class Filling(Projector):
         elif set(first.where) != set(self._columns[table].key):
             await self._shadow.completed(connection, table)
         await super()._write(connection, table, run)
+
+    def _which(self, table: str, value: Mapping[str, str]) -> str:
+        """Those that say anything new: history repeats itself, and each time costs a version of a row."""
+        columns = self._columns[table]
+        if value.keys() != columns.types.keys():
+            return ""
+        stands = ", ".join(f"t.{name}" for name in value)
+        key = " and ".join(f"t.{name} = {value[name]}" for name in columns.key)
+        # Answered for each row by the index of the key, whatever the planner knows of a table that grows.
+        return (
+            f"where (select ({stands}) is distinct from ({', '.join(value.values())}) "  # noqa: S608
+            f'from {SCHEMA}."{table}" t where {key}) is not false'
+        )
 
     async def _copied(
         self, connection: Connection, table: str, run: Sequence[Row], columns: Sequence[str]

@@ -8,7 +8,7 @@ from datetime import datetime
 from shared import faults
 from shared.contracts.entry import type_in
 from shared.contracts.event import Event, Recorded, utcnow
-from shared.database import Pool, Writing
+from shared.database import KeptConnection, Pool, Writing
 from shared.eventstore.numbering import Sealed
 from shared.eventstore.projection import Projector, as_json
 from shared.eventstore.reading import opened, pages_opened, prepare
@@ -49,6 +49,7 @@ class EventStore:
         self.clock = clock
         self.position = 0
         self.writing = Writing()
+        self._recalling = KeptConnection(pool)
         self._writer = Writer(pool, projector, clock)
         self._on_commit: list[Callable[[Sequence[Recorded[Event]]], None]] = []
 
@@ -109,7 +110,7 @@ class EventStore:
         """What commands must know before they decide: the history of a stream, what a key was answered."""
         keys = [{"scope": q.key.scope, "key": q.key.key} for q in questions if q.key is not None]
         streams = list({q.stream for q in questions})
-        rows = await self.pool.fetch(SQL("recall"), streams, as_json(keys) if keys else None)
+        rows = await self._recalling.fetch(SQL("recall"), streams, as_json(keys) if keys else None)
         histories: dict[str, list[Recorded[Event]]] = {stream: [] for stream in streams}
         found = [(name, entry) for name, key, entry, _, _ in rows if key is None]
         for (name, _), recorded in zip(found, await self.decode([entry for _, entry in found]), strict=True):

@@ -16,7 +16,7 @@ import asyncpg
 
 from shared import faults
 from shared.contracts.event import Event, Recorded
-from shared.database import Connection, Pool
+from shared.database import Connection, KeptConnection, Pool
 from shared.eventstore.numbering import Numbering, Sealed
 from shared.eventstore.projection import Projector, as_json
 from shared.eventstore.transaction import Standing, Transaction, execute_writes, keyed, large
@@ -37,7 +37,7 @@ _MOST_BESIDE = 24
 
 class Writer:
     def __init__(self, pool: Pool, projector: Projector, clock: Callable[[], datetime]) -> None:
-        self._pool = pool
+        self._connection = KeptConnection(pool)
         self._projector = projector
         self._clock = clock
         self._transaction = Transaction(projector, clock)
@@ -48,7 +48,7 @@ class Writer:
         self, sealed: Sequence[Sealed], foreign: Foreign | None, *, atomic: bool
     ) -> list[Outcome]:
         """As `EventStore.commit`. The head's lock keeps processes apart; here one task waits for the other."""
-        async with self._turn, self._pool.acquire() as connection:
+        async with self._turn, self._connection as connection:
             # Whatever goes wrong, what was known is not trusted again.
             known, self._known = self._known, None
             outcomes = None
