@@ -18,14 +18,31 @@ class Gathered(Generic[Q, A]):
         self._answer = answer
         self._most = most
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._alone = False
         self._worker: asyncio.Task[None] | None = None
 
     async def ask(self, question: Q) -> A:
+        if not self._under_way:
+            # Those who come in the same turn are answered together; who is alone needs no worker.
+            self._alone = True
+            try:
+                await asyncio.sleep(0)
+                if not self._waiting:
+                    (answer,) = await self._answer([question])
+                    return answer
+            finally:
+                self._alone = False
+                if self._waiting:
+                    self._worker = asyncio.create_task(self._work())
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
-        if self._worker is None or self._worker.done():
+        if not self._under_way:
             self._worker = asyncio.create_task(self._work())
         return await future
+
+    @property
+    def _under_way(self) -> bool:
+        return self._alone or not (self._worker is None or self._worker.done())
 
     async def _work(self) -> None:
         while self._waiting:
