@@ -7,7 +7,7 @@ table, so that a batch costs a few set-wise statements, however many events it h
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,16 +18,14 @@ from shared.sql import Statements
 SQL = Statements(__file__)
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """The whole row, new or instead of what stood under its key; columns not named take their defaults."""
 
     table: str
     row: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Some columns of the rows where the named columns have these values; no row, no effect."""
 
     table: str
@@ -35,8 +33,7 @@ class Change:
     to: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(NamedTuple):
     table: str
     where: Mapping[str, Any]
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from eventsourcing.application import Application
+from eventsourcing.cryptography import AESCipher
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import JSONTranscoder, Transcoding
 
@@ -59,8 +60,11 @@ class School(Application[UUID]):
 
 
 @contextmanager
-def open_peer(url: str) -> Iterator[School]:
-    """The application on a database of its own, whose owner `url` names."""
+def open_peer(url: str, *, sealed: bool = False) -> Iterator[School]:
+    """The application on a database of its own, whose owner `url` names. `sealed`: with its own AES cipher, which
+    puts one key over every event.
+    """
+    cipher = {"CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher", "CIPHER_KEY": AESCipher.create_key(32)}
     parts = urlsplit(url)
     where = parse_qs(parts.query)
     application = School(
@@ -72,6 +76,7 @@ def open_peer(url: str) -> Iterator[School]:
             "POSTGRES_USER": parts.username or "",
             "POSTGRES_PASSWORD": unquote(parts.password or ""),
             "POSTGRES_POOL_SIZE": str(THREADS),
+            **(cipher if sealed else {}),
         }
     )
     try:
