@@ -58,8 +58,13 @@ def unopened(entry: bytes) -> Unopened:
 
 def sealed_keys(page: Iterable[Unopened]) -> list[str]:
     """The ids of the keys that opening these will need, some more than once."""
-    boxes = (data.get(name) for _, contract, data in page for name, _, _ in contract.personal)  # type: ignore
-    return [box["key"] for box in boxes if box is not None]
+    return [
+        box["key"]
+        for _, contract, data in page
+        if isinstance(data, dict)
+        for name, _, _ in contract.personal
+        if (box := data.get(name)) is not None
+    ]
 
 
 def decode(entry: bytes, sealer: Sealer) -> Recorded[Event]:

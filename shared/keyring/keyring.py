@@ -168,9 +168,12 @@ class Keyring:
         return self._unwrapped(await self._pool.fetch(SQL("keys_by_subject"), orjson.dumps(asked).decode()))
 
     def _unwrapped(self, rows: Iterable[asyncpg.Record]) -> dict[tuple[str, str], _Key]:
+        unwrap = self.kek.unwrap
         return self._keep(
-            (key_id, (person, purpose), self.kek.unwrap(wrapped, _binding(key_id, person, purpose)))
-            for key_id, person, purpose, wrapped in rows
+            [
+                (key_id, (person, purpose), unwrap(wrapped, _binding(key_id, person, purpose)))
+                for key_id, person, purpose, wrapped in rows
+            ]
         )
 
     def _keep(self, keys: Iterable[tuple[str, tuple[str, str], bytes]]) -> dict[tuple[str, str], _Key]:

@@ -30,7 +30,7 @@ Act = Callable[[EventStore, Family], Awaitable[object]]
 @benchmark("growth")
 async def growth(bench: Bench) -> list[Figure]:
     """The floor of each is the same at 20,000 events."""
-    many, repeats = (200, 200) if bench.long else (4, 50)
+    many, repeats, pages = (200, 300, 30) if bench.long else (4, 50, 10)
     place, small = await lived(bench, "many", many), await lived(bench, "two", 2)
 
     async def compared(name: str, act: Act, times: int) -> Figure:
@@ -45,7 +45,7 @@ async def growth(bench: Bench) -> list[Figure]:
 
     return [
         await compared("replay of a stream", _loaded, repeats),
-        await compared("replay of the last thousand", _last, 10),
+        await compared("replay of the last thousand", _last, pages),
         await compared("a class page", _class_page, repeats),
         await compared("a family's page", _family_page, repeats),
         await compared("one command", _corrected, repeats),
