@@ -294,5 +294,6 @@ def _with_wait(message: str, seconds: int, otherwise: str = "") -> str:
 
 
 def _told_back(code: str) -> str:
-    """A user code as typed, so that it can be corrected; nothing longer than one ever is (it may be a password)."""
-    return code if len(code) <= 12 else ""
+    """A user code as typed, so that it can be corrected; nothing longer than one ever is (it may be a password), and
+    nothing that cannot be seen."""
+    return code if len(code) <= 12 and code.isprintable() else ""

@@ -41,6 +41,19 @@ class Copy:
         await asyncio.wait_for(asyncio.gather(self.store.pool.close(), self.keys.close()), 10)
 
 
+async def own_keyring(postgres: PostgresEngine) -> str:
+    """A new keyring's database: people of fixed ids must not be given another test's keys."""
+    name = f"machine_keyring_{os.getpid()}_{next(_numbers)}"
+    connection = await asyncpg.connect(postgres.admin_url())
+    try:
+        await connection.execute(f'create database "{name}" owner keyring_owner')
+    finally:
+        await connection.close()
+    url = postgres.role_url("keyring_owner", name)
+    await migrations.migrate(url, [("keyring", KERNEL / "keyring" / "migrations")])
+    return name
+
+
 @dataclass
 class Ground:
     """The event loop of a machine, and the databases that it plays on."""
@@ -51,6 +64,8 @@ class Ground:
     service: str = "registry"
     component: str = "machine"
     tables: Path = _TABLES
+    keyring: str = "keyring"
+    """The database that the keys of people are in."""
     _template: str = ""
     _made: list[str] = field(default_factory=list)
 
@@ -79,7 +94,7 @@ class Ground:
     async def copy(self, database: str, project: Project) -> Copy:
         name = f"copy {next(_numbers)}"
         pool = await open_pool(self.postgres.role_url(self.service, database), name=name, most=4)
-        keys = await open_pool(self.postgres.urls(self.service).keyring, name=name, most=2)
+        keys = await open_pool(self.postgres.role_url(self.service, self.keyring), name=name, most=2)
         store = EventStore(self.service, pool, Keyring(keys, self.kek), Projector(project))
         return Copy(store, Commands(store), Batcher(store), name, keys)
 

@@ -30,7 +30,7 @@ from tests.machines.domain_histories import (
     holders,
 )
 from tests.machines.domain_office import OfficeRules
-from tests.machines.ground import Ground
+from tests.machines.ground import Ground, own_keyring
 from tests.machines.town import SERVICES, Crash
 from tests.machines.witness import run_machine, witnessed
 
@@ -236,8 +236,11 @@ def test_no_history_gets_out_of_step(
     steps: Counter[str] = Counter()
     witnesses: list[str] = []
     with asyncio.Runner() as runner:
+        keyring = runner.run(own_keyring(postgres))
         grounds = {
-            service: Ground(postgres, kek, runner, service, service, SERVICES / service / "migrations")
+            service: Ground(
+                postgres, kek, runner, service, service, SERVICES / service / "migrations", keyring
+            )
             for service in ("registry", "identity", "notifications")
         }
 
