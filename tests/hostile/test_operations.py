@@ -154,5 +154,7 @@ def _provoke(world: World, elsewhere: School, signed_in: dict[str, dict[str, str
         == 202
     )
     change = "POST /api/identity/password"
+    wrong = {"user_code": "ABCD2345", "old": "sbagliata", "new": f"una password lunga {new_id()[-12:]}"}
+    assert identity.one(change, {}, body=wrong, media_type="application/json") == 401
     chosen = {"old": world.another.password, "new": f"una password lunga {new_id()[-12:]}"}
     assert identity.one(change, signed_in["changing"], body=chosen, media_type="application/json") == 204
