@@ -8,9 +8,10 @@ from typing import Any, Self
 import asyncpg
 
 from deploy.environment import Wiring
+from shared.database import DATABASE_TROUBLES
 from tests.faults.patience import GaveUp
 
-_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, *DATABASE_TROUBLES)
 _SECONDS = 120.0
 
 
