@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from shared import faults, migrations
 from shared.contracts.event import Event
-from shared.database import AdvisoryLock, Pool, open_pool
+from shared.database import DATABASE_TROUBLES, AdvisoryLock, Pool, open_pool
 from shared.eventstore.commands import Commands
 from shared.eventstore.projection import Project, Projector
 from shared.eventstore.store import EventStore
@@ -144,7 +144,7 @@ class Runtime:
     async def _schema(self) -> str | None:
         try:
             await asyncio.wait_for(migrations.check(self.pool, self.components), _SILENCE)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as fault:
+        except (asyncpg.PostgresError, *DATABASE_TROUBLES, OSError, TimeoutError) as fault:
             return type(fault).__name__
         except Exception as wrong:
             return str(wrong)

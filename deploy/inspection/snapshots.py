@@ -10,6 +10,7 @@ import asyncpg
 from nats.aio.client import Client
 
 from deploy.environment import Wiring
+from shared.database import DATABASE_TROUBLES
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.sql import Statements
 
@@ -83,7 +84,7 @@ async def look_at(wiring: Wiring) -> AsyncIterator[Look]:
         for service in _ORDER:
             try:
                 look.snapshots[service] = await _snapshot(wiring, service, stack)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as trouble:
+            except (OSError, TimeoutError, asyncpg.PostgresError, *DATABASE_TROUBLES) as trouble:
                 look.trouble[service] = f"the database does not answer ({type(trouble).__name__})"
         for service in look.snapshots:
             connection = await look.live(service)

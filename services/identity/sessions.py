@@ -11,6 +11,7 @@ from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import RevokeSessions
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole
+from shared.database import DATABASE_TROUBLES
 from shared.eventstore.commands import Commands
 from shared.eventstore.units import Write
 from shared.ids import new_id
@@ -100,7 +101,7 @@ class Sessions:
             return
         try:
             principal = await self.introspect(question.hash)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as trouble:
+        except (asyncpg.PostgresError, *DATABASE_TROUBLES, OSError, TimeoutError) as trouble:
             log.warning("sessions.introspection_failed", error=type(trouble).__name__)
             await message.respond(Answer(error="not available at this moment").encoded())
             return

@@ -11,6 +11,7 @@ from services.identity.domain.commands import ClaimSlip, ShredSlip
 from shared import faults
 from shared.contracts.event import Context
 from shared.contracts.identity import ShredReason, SlipClaimed
+from shared.database import DATABASE_TROUBLES
 from shared.decider import Refused
 from shared.eventstore.commands import Workspace
 from shared.eventstore.store import EventStore
@@ -61,7 +62,7 @@ class Slips:
             return
         try:
             reply = await self.claim(request)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as trouble:
+        except (asyncpg.PostgresError, *DATABASE_TROUBLES, OSError, TimeoutError) as trouble:
             log.warning("slips.claim_failed", error=type(trouble).__name__)
             reply = ClaimReply(error="not available at this moment: ask again")
         await message.respond(reply.encoded())
