@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check browser bench faults lock vendor clean
+.PHONY: help setup demo test check browser bench faults machines lock vendor clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench: setup  ## what it takes, beside floor and peer in the same run (ONLY="com
 
 faults: setup  ## real installations broken on purpose; 25 minutes, build/faults.json (ONLY="random-kills": some)
 	$(BIN)/python -m tests.faults $(ONLY)
+
+machines: setup  ## the state machines thoroughly: random commands over the domains, concurrent writers on the store
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest tests/machines
 
 lock:  ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
