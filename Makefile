@@ -40,7 +40,7 @@ browser: setup
 bench: setup  ## what it takes, beside floor and peer in the same run (ONLY="commit slips": some of it)
 	$(BIN)/python -m tests.benchmarks $(ONLY)
 
-faults: setup  ## real installations broken on purpose; 25 minutes, build/faults.json (ONLY="random-kills": some)
+faults: setup  ## real installations broken on purpose, for half an hour and more; build/faults.json (ONLY="random-kills": some)
 	$(BIN)/python -m tests.faults $(ONLY)
 
 machines: setup  ## the state machines thoroughly: random commands over the domains, concurrent writers on the store

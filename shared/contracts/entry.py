@@ -4,7 +4,7 @@ A CloudEvents 1.0 JSON object in structured mode. Numbers in extensions are stri
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -204,6 +204,3 @@ _TYPE = b'"type":"'
 
 def _bound_to(event_id: str, field: str) -> bytes:
     return f"{event_id}/{field}".encode()
-
-
-Clock = Callable[[], datetime]
