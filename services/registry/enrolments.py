@@ -15,6 +15,7 @@ from services.registry.domain.school import SCHOOL
 from services.registry.findings import Finding
 from services.registry.imports.labels import italian_school_year
 from services.registry.intake import Intake, in_causal_order, proposal_writes
+from services.registry.locks import TURN_LOST, Turn
 from services.registry.planning import Planner, class_key
 from services.registry.requests import EnrolmentRequest
 from services.registry.steps import Planned
@@ -109,10 +110,10 @@ class Enrolments:
 
     async def _take(self, school: str, batch: Sequence[Wanted]) -> list[Answer]:
         for tries_left in reversed(range(_TRIES)):
-            async with self._intake.locks.held([school]):
+            async with self._intake.locks.held([school]) as turn:
                 try:
-                    return await _Batch(self._intake, school, batch).carry_out()
-                except ConcurrencyConflict:
+                    return await _Batch(self._intake, school, batch).carry_out(turn)
+                except (ConcurrencyConflict, TURN_LOST):
                     if not tries_left:
                         raise
         raise AssertionError("unreachable")
@@ -148,7 +149,7 @@ class _Batch:
         self._known: dict[tuple[str, str], tuple[bytes, Entered]] = {}
         self._units: list[Unit] = []
 
-    async def carry_out(self) -> list[Answer]:
+    async def carry_out(self, turn: Turn) -> list[Answer]:
         await self._workspace.load(SCHOOL, [self._school])
         if not self._planner.registered:
             return [SchoolUnknown() for _ in self._batch]
@@ -156,7 +157,8 @@ class _Batch:
         await self._planner.prepare(self._facts)
         answers = [self._one(n) for n in range(len(self._batch))]
         if self._units:
-            await self._intake.store.commit(self._units, atomic=True)
+            ours = Unit(self._school, self._batch[0].context, (), (turn.kept(self._school),))
+            await self._intake.store.commit([*self._units, ours], atomic=True)
         return answers
 
     async def _recall(self) -> None:

@@ -17,7 +17,7 @@ from services.registry.directory import ClassBook, Directory
 from services.registry.endings import Endings
 from services.registry.findings import Finding
 from services.registry.imports.facts import EnrolmentFact, Parsed
-from services.registry.locks import SchoolLocks
+from services.registry.locks import TURN_LOST, SchoolLocks, Turn
 from services.registry.planning import Planner
 from services.registry.queries import Queries
 from services.registry.remarks import remarks, taken_as_new
@@ -104,11 +104,13 @@ class Session:
             today=intake.today(),
         )
 
-    def unit(self, context: Context) -> Unit | None:
-        """What was decided since the last commit; None when nothing came of it."""
+    def unit(self, context: Context, turn: Turn) -> Unit | None:
+        """What was decided since the last commit, for this turn only; None when nothing came of it."""
         appends = in_causal_order(self.workspace.appends())
         writes = proposal_writes(self.school, self.proposals)
-        return Unit(self.school, context, appends, writes) if appends or writes else None
+        if not appends and not writes:
+            return None
+        return Unit(self.school, context, appends, (*writes, turn.kept(self.school)))
 
 
 def in_causal_order(appends: Sequence[Append]) -> tuple[Append, ...]:
@@ -137,14 +139,14 @@ class _Run:
         by_school = self._by_school()
         sessions: dict[str, Session] = {}
         if self.held_back:
-            async with self.intake.locks.held(by_school):
+            async with self.intake.locks.held(by_school) as turn:
                 for school, facts in by_school.items():
                     sessions[school] = Session(self.intake, school, self.parsed)
                     await self._ahead(sessions[school], _chunks(facts, CHUNK_HELD_BACK))
                     await self._endings(sessions[school])
                 self.report.conclude(taken=self.taken, all_or_nothing=self.options.all_or_nothing)
                 if not self.options.dry_run and not self.report.counts.errors:
-                    units = [u for s in sessions.values() if (u := s.unit(self.context)) is not None]
+                    units = [u for s in sessions.values() if (u := s.unit(self.context, turn)) is not None]
                     await self.intake.store.commit(units, atomic=True)
         else:
             for school, facts in by_school.items():
@@ -179,18 +181,18 @@ class _Run:
         for tries_left in reversed(range(_TRIES)):
             before = self.report.model_copy(deep=True)
             done, taken = self.done, self.taken
-            async with self.intake.locks.held([school]):
+            async with self.intake.locks.held([school]) as turn:
                 session = Session(self.intake, school, self.parsed)
                 if chunk is None:
                     await self._endings(session)
                 else:
                     await self._chunk(session, chunk)
-                unit = session.unit(self.context)
+                unit = session.unit(self.context, turn)
                 try:
                     if unit is not None:
                         await self.intake.store.commit([unit], atomic=True)
                     return
-                except ConcurrencyConflict:
+                except (ConcurrencyConflict, TURN_LOST):
                     if not tries_left:
                         raise
             self.report.counts, self.report.problems = before.counts, before.problems

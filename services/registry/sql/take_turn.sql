@@ -1,0 +1,1 @@
+select private.take_turn($1, $2)
