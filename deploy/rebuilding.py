@@ -1,7 +1,7 @@
 """A service's projections rebuilt from the histories, or only compared with them, from outside the service."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from deploy.attach import told_as
@@ -12,10 +12,8 @@ from services.notifications.projections import project as project_notifications
 from services.notifications.settings import NotificationsSettings
 from services.registry.projections import project as project_registry
 from services.registry.settings import RegistrySettings
-from shared.contracts.event import Event, Recorded
 from shared.eventstore.projection import Project
 from shared.eventstore.rebuild import Rebuild, Rebuilt
-from shared.eventstore.store import EventStore
 from shared.messaging.bus import Bus
 from shared.messaging.streams import Stream
 from shared.runtime import open_runtime
@@ -49,11 +47,15 @@ async def rebuild(service: str, *, switch: bool, wiring: Wiring | None = None) -
         bus.start()
         try:
             await asyncio.wait_for(bus.connected(), 10)
-            others = _Others(bus, runtime.store)
-            url = owner.get_secret_value()
-            return await Rebuild(runtime.store, project, url, others.read).run(
-                service_role=service, switch=switch
+            others = _Others(bus)
+            rebuild = Rebuild(
+                runtime.store,
+                project,
+                owner.get_secret_value(),
+                settings.keyring_url.get_secret_value(),
+                others.read,
             )
+            return await rebuild.run(service_role=service, switch=switch)
         except TimeoutError:
             raise CannotRebuild("the message bus does not answer: see `custode status`") from None
         finally:
@@ -63,11 +65,10 @@ async def rebuild(service: str, *, switch: bool, wiring: Wiring | None = None) -
 class _Others:
     """The other services' streams, as far as this one has read them."""
 
-    def __init__(self, bus: Bus, store: EventStore) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._store = store
 
-    async def read(self, source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+    async def read(self, source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
         stream = Stream(source.upper(), foreign=True)
         while after < upto:
             most = min(_BATCH, upto - after)
@@ -78,6 +79,5 @@ class _Others:
                 raise CannotRebuild(
                     f"the stream {stream.name} ends at {after}, but {upto} was read: let it heal, then try again"
                 )
-            events = await self._store.decode([message.data for message in messages])
-            yield events
-            after = events[-1].position
+            yield [message.data for message in messages]
+            after = messages[-1].sequence

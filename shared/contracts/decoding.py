@@ -4,14 +4,14 @@
 and what stands before it is read by `Recorded` when somebody asks. The event itself is always validated.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
 
 from shared.contracts.entry import Sealer, type_in
-from shared.contracts.event import DATA, Event, PersonalData, Recorded, contract_of, personal_fields
+from shared.contracts.event import DATA, Event, PersonalData, Recorded, contract_of, personal_fields, seen_said
 from shared.contracts.upcasters import superseded, upcast
 
 _ID_AT = len('{"specversion":"1.0","id":"')
@@ -54,6 +54,26 @@ def unopened(entry: bytes) -> Unopened:
     contract = _contract(type_in(entry))
     data = entry[entry.index(DATA) + len(DATA) : -1]
     return Unopened(entry, contract, orjson.loads(data) if contract.personal else data)
+
+
+def position_in(entry: bytes) -> int:
+    """The entry's place in its service's history; nothing else is read."""
+    start = entry.index(_SEQUENCE) + len(_SEQUENCE)
+    return int(entry[start : entry.index(b'"', start)])
+
+
+def seen_in(entry: bytes) -> Mapping[str, int]:
+    """How far its writer had read the others; nothing else is read."""
+    start = entry.find(_SEEN, 0, entry.index(DATA))
+    if start < 0:
+        return _NOTHING_SEEN
+    start += len(_SEEN)
+    return seen_said(entry[start : entry.index(b'"', start)].decode())
+
+
+_SEQUENCE = b',"sequence":"'
+_SEEN = b',"seen":"'
+_NOTHING_SEEN: Mapping[str, int] = {}
 
 
 def sealed_keys(page: Iterable[Unopened]) -> list[str]:

@@ -60,11 +60,8 @@ class Projector:
     async def apply(self, connection: Connection, events: Sequence[Recorded[Event]]) -> None:
         for table, runs in (await self._runs(connection, events)).items():
             for run in runs:
-                await self._write(connection, table, run)
-
-    async def _write(self, connection: Connection, table: str, run: Sequence[Row]) -> None:
-        shape, rows = _ready(run)
-        await connection.execute(self._text(table, shape), rows)
+                shape, rows = ready(run)
+                await connection.execute(self._text(table, shape), rows)
 
     async def together(
         self, connection: Connection, events: Sequence[Recorded[Event]], first: int
@@ -76,12 +73,12 @@ class Projector:
         """
         subqueries: list[str] = []
         parameters: list[str] = []
-        ready: list[tuple[str, _Shape, str]] = []
+        prepared: list[tuple[str, Shape, str]] = []
         for table, runs in (await self._runs(connection, events)).items():
             if len(runs) > 1 and not all(_by_key(run, self._columns[table].key) for run in runs):
                 return None
-            ready += ((table, *_ready(run)) for run in runs)
-        for table, shape, rows in sorted(ready, key=lambda one: (one[0], one[1][0].__name__, *one[1][1:])):
+            prepared += ((table, *ready(run)) for run in runs)
+        for table, shape, rows in sorted(prepared, key=lambda one: (one[0], one[1][0].__name__, *one[1][1:])):
             subqueries.append(self._text(table, shape, first + len(parameters), "beforehand, "))
             parameters.append(rows)
         return subqueries, parameters
@@ -89,13 +86,21 @@ class Projector:
     async def _runs(
         self, connection: Connection, events: Sequence[Recorded[Event]]
     ) -> dict[str, list[list[Row]]]:
+        by_table = self._said(events)
+        for table in by_table:
+            if table not in self._columns:
+                self._columns[table] = await self._describe(connection, table)
+        return self._folded(by_table)
+
+    def _said(self, events: Iterable[Recorded[Event]]) -> dict[str, list[Row]]:
+        """What these events say, by table."""
         by_table: dict[str, list[Row]] = {}
         for recorded in events:
             for row in self.project(recorded):
                 by_table.setdefault(row.table, []).append(row)
-        for table in by_table:
-            if table not in self._columns:
-                self._columns[table] = await self._describe(connection, table)
+        return by_table
+
+    def _folded(self, by_table: Mapping[str, Sequence[Row]]) -> dict[str, list[list[Row]]]:
         return {table: list(_fold(rows, self._columns[table].key)) for table, rows in by_table.items()}
 
     async def _describe(self, connection: Connection, table: str) -> _Columns:
@@ -104,14 +109,14 @@ class Projector:
             {row["name"]: row["type"] for row in rows}, tuple(row["name"] for row in rows if row["in_key"])
         )
 
-    def _text(self, table: str, shape: "_Shape", first: int = 1, beforehand: str = "") -> str:
+    def _text(self, table: str, shape: "Shape", first: int = 1, beforehand: str = "") -> str:
         key = (table, shape, first, beforehand)
         text = self._statements.get(key)
         if text is None:
             text = self._statements[key] = self._statement(table, shape, first, beforehand)
         return text
 
-    def _statement(self, table: str, shape: "_Shape", first: int, beforehand: str) -> str:
+    def _statement(self, table: str, shape: "Shape", first: int, beforehand: str) -> str:
         kind, where, names = shape
         columns = self._columns[table]
         target = f"{self.schema}.{table}"
@@ -139,7 +144,7 @@ class Projector:
         return ""
 
 
-_Shape = tuple[type[Row], tuple[str, ...], tuple[str, ...]]
+Shape = tuple[type[Row], tuple[str, ...], tuple[str, ...]]
 """What one statement writes: its kind, the columns that name rows, the columns that they get."""
 
 
@@ -156,7 +161,7 @@ def _as_text(value: Any) -> str:
     return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
-def _ready(run: Sequence[Row]) -> tuple[_Shape, str]:
+def ready(run: Sequence[Row]) -> tuple[Shape, str]:
     """A run's shape, and its rows."""
     match run[0]:
         case Put(_, row):

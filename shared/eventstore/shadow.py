@@ -1,12 +1,13 @@
 """The tables of a rebuild, made like the live ones in a schema of their own, and put in their place."""
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import asyncpg
 
+from shared.contracts.event import Event, Recorded
 from shared.database import Connection
-from shared.eventstore.projection import Project, Projector, Put, Row
+from shared.eventstore.projection import Project, Projector, Put, Row, Shape, as_json, ready
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -73,9 +74,18 @@ class Shadow:
         await connection.execute(f"drop schema if exists {SCHEMA} cascade")
 
 
+class Prepared(NamedTuple):
+    """What one statement writes to a table. `rows`: values in the order of the shape's columns; JSON for the long way."""
+
+    table: str
+    shape: Shape
+    rows: list[tuple[Any, ...]] | str
+
+
 class Filling(Projector):
     """Writes to the shadow: by COPY as long as a table is given nothing but new rows.
 
+    `prepare` needs no connection, so that it can be done elsewhere; `write` is to be called in the order of history.
     A row that is not named by its key is looked for by an index, as in the live table.
     """
 
@@ -84,14 +94,34 @@ class Filling(Projector):
         self._shadow = shadow
         self._repeating: set[str] = set()
 
-    async def _write(self, connection: Connection, table: str, run: Sequence[Row]) -> None:
-        first = run[0]
-        if isinstance(first, Put):
-            if table not in self._repeating and await self._copied(connection, table, run, list(first.row)):
+    @property
+    def repeating(self) -> frozenset[str]:
+        """The tables that `prepare` need not say in rows for COPY any more."""
+        return frozenset(self._repeating)
+
+    async def look(self, connection: Connection) -> None:
+        """Before anything is prepared: which columns the tables have."""
+        for table in self._shadow.tables:
+            self._columns[table] = await self._describe(connection, table)
+
+    def prepare(self, events: Sequence[Recorded[Event]], repeating: frozenset[str]) -> list[Prepared]:
+        """What these events, one after the other, say."""
+        return [
+            Prepared(table, *(_tuples(run) if isinstance(run[0], Put) and table not in repeating else ready(run)))
+            for table, runs in self._folded(self._said(events)).items()
+            for run in runs
+        ]
+
+    async def write(self, connection: Connection, prepared: Prepared) -> None:
+        table, shape, rows = prepared
+        kind, where, names = shape
+        if not isinstance(rows, str):
+            if table not in self._repeating and await self._copied(connection, table, rows, names):
                 return
-        elif set(first.where) != set(self._columns[table].key):
+            rows = as_json([dict(zip(names, row, strict=True)) for row in rows])
+        elif kind is not Put and set(where) != set(self._columns[table].key):
             await self._shadow.completed(connection, table)
-        await super()._write(connection, table, run)
+        await connection.execute(self._text(table, shape), rows)
 
     def _which(self, table: str, value: Mapping[str, str]) -> str:
         """Those that say anything new: history repeats itself, and each time costs a version of a row."""
@@ -107,10 +137,9 @@ class Filling(Projector):
         )
 
     async def _copied(
-        self, connection: Connection, table: str, run: Sequence[Row], columns: Sequence[str]
+        self, connection: Connection, table: str, rows: Sequence[tuple[Any, ...]], columns: Sequence[str]
     ) -> bool:
         """False where a row stands already, or a value is one that only JSON can say: from now on the long way."""
-        rows = [tuple(row.row.values()) for row in run if isinstance(row, Put)]
         try:
             async with connection.transaction():
                 await connection.copy_records_to_table(
@@ -120,3 +149,8 @@ class Filling(Projector):
             self._repeating.add(table)
             return False
         return True
+
+
+def _tuples(run: Sequence[Row]) -> tuple[Shape, list[tuple[Any, ...]]]:
+    rows = [row.row for row in run if isinstance(row, Put)]
+    return (Put, (), tuple(rows[0])), [tuple(row.values()) for row in rows]

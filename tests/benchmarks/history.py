@@ -5,7 +5,7 @@ classes of 25. The first year of all schools stands before the second, as years 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from pathlib import Path
 from services.registry.projections import project
 from shared import migrations
 from shared.contracts import registry as said
-from shared.contracts.event import Context, Event, Personal, Recorded
+from shared.contracts.event import Context, Event, Personal
 from shared.database import open_pool
 from shared.eventstore.projection import Project, Projector
 from shared.eventstore.rebuild import Rebuild, Rebuilt
@@ -103,12 +103,12 @@ async def lived(bench: Bench, name: str, schools: int) -> Place:
 async def rebuilt(place: Place, *, switch: bool = True) -> Rebuilt:
     """All projections, made anew from history."""
 
-    async def nobody(source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+    async def nobody(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
         raise AssertionError(f"{source} was never read")
         yield []
 
     async with opened(place) as store:
-        return await Rebuild(store, project, place.owner_url, nobody).run(
+        return await Rebuild(store, project, place.owner_url, place.keyring_url, nobody).run(
             service_role="registry", switch=switch
         )
 

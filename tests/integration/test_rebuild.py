@@ -1,7 +1,7 @@
 """Projections rebuilt from history equal the live ones, and take their place while work goes on (DESIGN 4)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import asyncpg
 import pytest
@@ -44,13 +44,13 @@ class Lived:
             after = batch[-1].position
 
     def rebuild(self) -> Rebuild:
-        async def foreign(source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+        async def foreign(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
             assert source == "identity"
             async for batch in self.other.replay(after, upto, batch=3):
-                yield batch
+                yield [recorded.entry for recorded in batch]
 
         owner = self.kernel.postgres.role_url("registry_owner", self.database)
-        return Rebuild(self.store, project, owner, foreign)
+        return Rebuild(self.store, project, owner, self.kernel.postgres.urls("registry").keyring, foreign)
 
 
 @pytest.fixture
@@ -143,15 +143,16 @@ async def test_rows_that_no_key_names_are_changed_in_their_turn(kernel: Kernel) 
     live = await rows(store)
     assert sorted(str(row[1]) for row in live) == ["1A"] * 3 + ["2B"] * 6
 
-    async def nobody(source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+    async def nobody(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
         raise AssertionError(source)
         yield []
 
     owner = kernel.postgres.role_url("registry_owner", database)
     definitions = "select indexdef from pg_indexes where schemaname = 'projections' order by 1"
     before = [r["indexdef"] for r in await store.pool.fetch(definitions)]
+    keyring = kernel.postgres.urls("registry").keyring
     for _ in range(2):
-        report = await Rebuild(store, whole_class, owner, nobody).run(service_role="registry")
+        report = await Rebuild(store, whole_class, owner, keyring, nobody).run(service_role="registry")
         assert report.differences == {} and report.events == 10
     assert await rows(store) == live
     assert [r["indexdef"] for r in await store.pool.fetch(definitions)] == before

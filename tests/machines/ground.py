@@ -101,13 +101,14 @@ class Ground:
     def rebuild(
         self, copy: Copy, database: str, project: Project, history: Sequence[Recorded[Event]]
     ) -> Rebuild:
-        async def foreign(source: str, after: int, upto: int) -> AsyncIterator[list[Recorded[Event]]]:
+        async def foreign(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
             assert source == "identity"
             for start in range(after, upto, 3):
-                yield list(history[start : min(start + 3, upto)])
+                yield [recorded.entry for recorded in history[start : min(start + 3, upto)]]
 
         owner = self.postgres.role_url(f"{self.service}_owner", database)
-        return Rebuild(copy.store, project, owner, foreign)
+        keyring = self.postgres.role_url(self.service, self.keyring)
+        return Rebuild(copy.store, project, owner, keyring, foreign)
 
     async def cut(self, copy: Copy) -> None:
         """End every connection that this copy has to its database, as a failing network does."""
