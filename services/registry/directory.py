@@ -1,7 +1,8 @@
 """Who is who at one school: looked up for a whole batch at once, with what the batch itself has added.
 
 A person is matched by (source, external id), then by codice fiscale; never by e-mail, which two parents may share
-(IMPORTS.md, M2). Anything weaker is only ever proposed.
+(IMPORTS.md, M2). Anything weaker is only ever proposed. What is asked for goes as one JSON text, not as an array,
+of which the driver would examine every element.
 """
 
 from collections import defaultdict
@@ -9,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
+
+import orjson
 
 from services.registry.domain.people import name_key
 from services.registry.imports.facts import ClassFact, EnrolmentFact, GuardianFact, PupilFact
@@ -60,7 +63,7 @@ class Directory:
         await self._look_up_names([p for p, person in zip(pupils, matched, strict=True) if person is None])
         known = [*dict.fromkeys(person for person in matched if person is not None)]
         if known:
-            for row in await self._pool.fetch(SQL("guardians_of"), known):
+            for row in await self._pool.fetch(SQL("guardians_of"), _asked(known)):
                 self._guardians_of.setdefault(row["student"], set()).add(row["guardian"])
         said = self._matched(PersonKind.guardian, guardians)
         theirs = [guardian for pupil in known for guardian in self.guardians_of(pupil)]
@@ -111,7 +114,8 @@ class Directory:
             if (kind, source, external_id) not in self._ids:
                 by_source[source].append(external_id)
         for source, wanted in by_source.items():
-            for row in await self._pool.fetch(SQL("identified_people"), self._school, kind, source, wanted):
+            asked = (self._school, kind, source, _asked(wanted))
+            for row in await self._pool.fetch(SQL("identified_people"), *asked):
                 self._ids[kind, source, row["external_id"]] = row["person"]
 
     async def _look_up_names(self, new: Sequence[PupilFact]) -> None:
@@ -120,16 +124,19 @@ class Directory:
         }
         if not wanted:
             return
-        columns = [list(column) for column in zip(*wanted, strict=True)]
-        for row in await self._pool.fetch(SQL("namesakes"), self._school, *columns):
+        for row in await self._pool.fetch(SQL("namesakes"), self._school, _asked([*wanted])):
             key = (row["name_key"], row["birth_date"], row["source"])
             found = self._namesakes.setdefault(key, [])
             if row["student"] not in found:
                 found.append(row["student"])
 
 
-def _codes(people: Iterable[PupilFact | GuardianFact]) -> list[str]:
-    return [*{person.codice_fiscale for person in people if person.codice_fiscale is not None}]
+def _codes(people: Iterable[PupilFact | GuardianFact]) -> str:
+    return _asked([*{person.codice_fiscale for person in people if person.codice_fiscale is not None}])
+
+
+def _asked(wanted: Sequence[object]) -> str:
+    return orjson.dumps(wanted).decode()
 
 
 @dataclass(slots=True)

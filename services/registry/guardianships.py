@@ -31,7 +31,7 @@ class GuardianPlanner:
         justifies = school.policy is not None and school.policy.justification is Justification.by_default
         for index, said in enumerate(fact.guardians):
             match = self._directory.match(PersonKind.guardian, said)
-            if found and any(_same(said, other) or match.person == step.id for step, other in found):
+            if found and _is_among(found, said, match.person):
                 planned.findings.append(Finding("guardian_twice", "guardian", index))
                 continue
             if match.disagree:
@@ -40,26 +40,27 @@ class GuardianPlanner:
             if match.person is None and there and self._maybe_known(there, said, index, planned):
                 continue
             guardian = match.person or new_id()
+            details = guardian_details(said)
             link = LinkChild(
-                guardian=guardian,
-                student=student,
-                year=fact.school_year,
-                relationship=said.relationship,
-                data_access=said.data_access,
-                justifies_online=said.justifies_online,
-                usually_justifies=justifies,
-                details=guardian_details(said),
+                guardian,
+                student,
+                fact.school_year,
+                said.relationship,
+                said.data_access,
+                said.justifies_online,
+                justifies,
+                details,
             )
-            step = Step(GUARDIAN, guardian, (link,), new=match.person is None)
+            step = Step(GUARDIAN, guardian, (link,), match.person is None)
             if self._steps.possible(step, planned, "guardian", index):
                 found.append((step, said))
-                self._compare(step, link.details, index, planned)
+                if step.new:
+                    planned.newcomers.add(guardian)
+                else:
+                    self._compare(step, details, index, planned)
         return found
 
     def _compare(self, step: Step, said: GuardianDetails, index: int, planned: Planned) -> None:
-        if step.new:
-            planned.newcomers.add(step.id)
-            return
         known = self._workspace.state(GUARDIAN, step.id).details
         if known is None:
             return
@@ -88,7 +89,11 @@ class GuardianPlanner:
         return False
 
 
-def _same(one: GuardianFact, other: GuardianFact) -> bool:
-    if one.external_id == other.external_id:
-        return True
-    return one.codice_fiscale is not None and one.codice_fiscale == other.codice_fiscale
+def _is_among(found: Sequence[tuple[Step, GuardianFact]], said: GuardianFact, person: str | None) -> bool:
+    external_id, codice_fiscale = said.external_id, said.codice_fiscale
+    for step, other in found:
+        if step.id == person or other.external_id == external_id:
+            return True
+        if codice_fiscale is not None and other.codice_fiscale == codice_fiscale:
+            return True
+    return False

@@ -126,14 +126,9 @@ class Planner:
         """What the pupil is asked: to be enrolled, to leave, or (left in the middle of the year) both."""
         fact, student = case.fact, case.student
         registered = case.school.registered
+        entry_class = registered is not None and case.klass.grade == registered.entry_grade
         enrol = Enrol(
-            student=student,
-            year=fact.school_year,
-            class_id=case.class_id,
-            kind=fact.kind,
-            entry_class=registered is not None and case.klass.grade == registered.entry_grade,
-            starts=fact.starts,
-            details=case.details,
+            student, fact.school_year, case.class_id, fact.kind, entry_class, fact.starts, case.details
         )
         if not fact.ended:
             return (enrol,)

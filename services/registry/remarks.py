@@ -15,8 +15,10 @@ def taken_as_new(fact: EnrolmentFact, planned: Planned) -> bool:
     """A pupil beyond the entry grade, unknown here, of whom the file does not say the enrolment's kind."""
     if fact.kind is not None or planned.student not in planned.newcomers:
         return False
-    enrolled = (event for event in planned.events if isinstance(event, StudentEnrolled))
-    return any(event.kind is EnrolmentKind.new_to_the_school for event in enrolled)
+    for event in planned.events:
+        if type(event) is StudentEnrolled and event.kind is EnrolmentKind.new_to_the_school:
+            return True
+    return False
 
 
 def without_email(facts: Iterable[EnrolmentFact]) -> int:

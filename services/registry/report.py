@@ -93,10 +93,10 @@ class Counts(BaseModel):
             unchanged += planned.student is not None and not planned.events
             corrects = False
             for event in planned.events:
-                if isinstance(event, GuardianLinked):
+                if type(event) is GuardianLinked:
                     new_guardianships += 1
                     new_guardians += event.guardian in planned.newcomers
-                elif isinstance(event, StudentEnrolled):
+                elif type(event) is StudentEnrolled:
                     new = event.student in planned.newcomers
                     new_pupils += new
                     kept += not new

@@ -59,12 +59,14 @@ class Steps:
         """Whether every command of the step is accepted; a refusal becomes a finding about `field`."""
         decider = step.decider
         before = state = decider.initial() if step.new else self._workspace.state(decider, step.id)
-        events: list[Event] = []
+        events: Sequence[Event] = ()
         try:
             for command in step.commands:
                 if events:
                     state = decider.fold(events, before)
-                events += decider.decide(state, command)
+                    events = [*events, *decider.decide(state, command)]
+                else:
+                    events = decider.decide(state, command)
         except Refused as refused:
             planned.findings.append(Finding(refused.reason, field, index))
             return False

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from services.registry.domain.people import GUARDIAN_OPTIONAL, contradicts, corrected, disagrees, same_name
+from services.registry.domain.people import (
+    GUARDIAN_OPTIONAL,
+    contradicts,
+    corrected,
+    disagrees,
+    same_name,
+    validated,
+)
 from shared.contracts.event import Event, Personal
 from shared.contracts.registry import (
     GuardianDetails,
@@ -19,6 +26,7 @@ from shared.contracts.registry import (
 from shared.decider import Decider, Refused
 
 _Described: Final = Personal[GuardianDetails]
+_guardian_linked: Final = validated(GuardianLinked)
 
 
 class Guardianship(NamedTuple):
@@ -100,14 +108,16 @@ def not_followed(known: GuardianDetails, said: GuardianDetails) -> bool:
 def _linked(command: LinkChild, details: GuardianDetails) -> list[Event]:
     justifies = command.usually_justifies if command.justifies_online is None else command.justifies_online
     return [
-        GuardianLinked(
-            guardian=command.guardian,
-            student=command.student,
-            year=command.year,
-            relationship=command.relationship,
-            data_access=command.data_access is not False,
-            justifies_online=justifies,
-            details=_Described(person=command.guardian, value=details),
+        _guardian_linked(
+            {
+                "guardian": command.guardian,
+                "student": command.student,
+                "year": command.year,
+                "relationship": command.relationship,
+                "data_access": command.data_access is not False,
+                "justifies_online": justifies,
+                "details": {"person": command.guardian, "value": details},
+            }
         )
     ]
 

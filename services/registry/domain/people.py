@@ -1,14 +1,23 @@
 """What is the same about two descriptions of a person: pure comparisons, used by pupils and guardians alike."""
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+from pydantic import BaseModel
 
 from shared.contracts.registry import GuardianDetails, PupilDetails
 
 Details = TypeVar("Details", PupilDetails, GuardianDetails)
+M = TypeVar("M", bound=BaseModel)
 
 PUPIL_OPTIONAL = ("birth_date", "codice_fiscale", "institutional_email")
 GUARDIAN_OPTIONAL = ("codice_fiscale", "phone", "language")
+
+
+def validated(model: type[M]) -> Callable[[Mapping[str, object]], M]:
+    """The model from a mapping, its parts from mappings within: one call where keyword arguments take one for each."""
+    return model.__pydantic_validator__.validate_python
 
 
 def name_key(family_name: str, given_name: str) -> str:

@@ -5,7 +5,14 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from services.registry.domain.people import PUPIL_OPTIONAL, contradicts, corrected, disagrees, same_name
+from services.registry.domain.people import (
+    PUPIL_OPTIONAL,
+    contradicts,
+    corrected,
+    disagrees,
+    same_name,
+    validated,
+)
 from shared.contracts.event import Event, Personal
 from shared.contracts.registry import (
     EndReason,
@@ -22,6 +29,7 @@ from shared.contracts.registry import (
 from shared.decider import Decider, Refused
 
 _Described: Final = Personal[PupilDetails]
+_student_enrolled: Final = validated(StudentEnrolled)
 
 
 class Enrolment(NamedTuple):
@@ -150,13 +158,15 @@ def _for_new_year(known: PupilDetails, said: PupilDetails) -> PupilDetails:
 
 
 def _enrolled(command: Enrol, kind: EnrolmentKind, details: PupilDetails) -> StudentEnrolled:
-    return StudentEnrolled(
-        student=command.student,
-        year=command.year,
-        class_id=command.class_id,
-        kind=kind,
-        starts=command.starts,
-        details=_Described(person=command.student, value=details),
+    return _student_enrolled(
+        {
+            "student": command.student,
+            "year": command.year,
+            "class_id": command.class_id,
+            "kind": kind,
+            "starts": command.starts,
+            "details": {"person": command.student, "value": details},
+        }
     )
 
 
