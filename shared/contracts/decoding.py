@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from shared.contracts.entry import Sealer, type_in
-from shared.contracts.event import DATA, Event, PersonalData, Recorded, contract_of, personal_fields, seen_said
+from shared.contracts.event import (
+    DATA,
+    Event,
+    PersonalData,
+    Recorded,
+    contract_of,
+    personal_fields,
+    seen_said,
+)
 from shared.contracts.upcasters import superseded, upcast
 
 _ID_AT = len('{"specversion":"1.0","id":"')

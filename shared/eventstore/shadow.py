@@ -107,7 +107,9 @@ class Filling(Projector):
     def prepare(self, events: Sequence[Recorded[Event]], repeating: frozenset[str]) -> list[Prepared]:
         """What these events, one after the other, say."""
         return [
-            Prepared(table, *(_tuples(run) if isinstance(run[0], Put) and table not in repeating else ready(run)))
+            Prepared(
+                table, *(_tuples(run) if isinstance(run[0], Put) and table not in repeating else ready(run))
+            )
             for table, runs in self._folded(self._said(events)).items()
             for run in runs
         ]

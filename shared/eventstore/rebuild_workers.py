@@ -1,0 +1,186 @@
+"""Processes that a rebuild has beside it: they open entries and say in rows what these mean, on every core.
+
+Forked: they know what this process knows (the key-encryption key, projection, columns) without being told, and nothing
+is written down. Each ends as soon as its pipe does, however the process at the other end came to its own end.
+"""
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from multiprocessing.context import ForkProcess
+from types import TracebackType
+from typing import Any, Self
+
+from shared.contracts.event import Event, Recorded
+from shared.database import open_pool
+from shared.eventstore.reading import opened, prepare
+from shared.eventstore.shadow import Filling, Prepared
+from shared.keyring.keyring import KeyEncryptionKey, Keyring
+
+MOST = 4
+_LENGTH = struct.Struct("!Q")
+_FORK = multiprocessing.get_context("fork")
+
+
+class WorkerEnded(Exception):
+    """A worker is gone without a word: somebody ended it, or there was no memory left."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: ForkProcess
+    pipe: socket.socket
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Workers:
+    """`async with`: as many as there are cores, four at most; all have ended when the block is left."""
+
+    def __init__(self, filling: Filling, keyring_url: str, kek: KeyEncryptionKey) -> None:
+        self._opening = keyring_url, kek
+        self._filling = filling
+        self._workers: list[_Worker] = []
+
+    async def __aenter__(self) -> Self:
+        try:
+            for _ in range(min(MOST, len(os.sched_getaffinity(0)))):
+                self._workers.append(self._forked())
+        except BaseException:
+            self._end()
+            raise
+        self._next = cycle(self._workers)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def at_once(self) -> int:
+        """How many batches keep all of them at work: one under way, one that waits."""
+        return 2 * len(self._workers)
+
+    async def prepare(self, entries: Sequence[bytes], repeating: frozenset[str]) -> list[Prepared]:
+        """What these entries say, as `Filling.prepare`. Not to be cancelled: the answer would be the next one's.
+
+        Raises what opening or projecting raised there, or `WorkerEnded`.
+        """
+        worker = next(self._next)
+        async with worker.turn:
+            try:
+                answer = await _asked(worker.pipe, pickle.dumps((entries, repeating), protocol=5))
+            except ConnectionError:
+                raise WorkerEnded("a worker of the rebuild has ended: was it out of memory?") from None
+        if isinstance(answer, _Fault):
+            raise answer.error()
+        prepared: list[Prepared] = answer
+        return prepared
+
+    def _forked(self) -> _Worker:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            not_theirs = [ours, *(worker.pipe for worker in self._workers)]
+            process = _FORK.Process(
+                target=_work, args=(theirs, not_theirs, self._filling, *self._opening), daemon=True
+            )
+            process.start()
+            ours.setblocking(False)
+            return _Worker(process, ours)
+
+    def _end(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
+
+
+async def _asked(pipe: socket.socket, question: bytes) -> Any:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(pipe, _LENGTH.pack(len(question)))
+    await loop.sock_sendall(pipe, question)
+    (length,) = _LENGTH.unpack(await _received(pipe, _LENGTH.size))
+    return pickle.loads(await _received(pipe, length))  # noqa: S301  (from a process of ours)
+
+
+async def _received(pipe: socket.socket, length: int) -> bytearray:
+    buffer = bytearray(length)
+    rest = memoryview(buffer)
+    while rest:
+        count = await asyncio.get_running_loop().sock_recv_into(pipe, rest)
+        if not count:
+            raise ConnectionResetError
+        rest = rest[count:]
+    return buffer
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What went wrong in a worker. Of an error that cannot be made again elsewhere, only its name."""
+
+    kind: type[BaseException]
+    arguments: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        fault = cls(type(error), error.args)
+        try:
+            pickle.loads(pickle.dumps(fault)).error()  # noqa: S301
+        except Exception:
+            return cls(RuntimeError, (f"{type(error).__name__} in a worker of the rebuild",))
+        return fault
+
+    def error(self) -> BaseException:
+        error = self.kind.__new__(self.kind, *self.arguments)
+        error.args = self.arguments
+        return error
+
+
+def _work(
+    pipe: socket.socket,
+    not_ours: Sequence[socket.socket],
+    filling: Filling,
+    keyring_url: str,
+    kek: KeyEncryptionKey,
+) -> None:
+    """All that happens in a worker."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Who ends the rebuild from a terminal means it: the pipe's end says so here, in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for other in not_ours:
+        other.close()
+    # What was inherited is never looked at again, and never cleaned up: its sockets are those of somebody else.
+    gc.freeze()
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(_answer(pipe, filling, keyring_url, kek))
+
+
+async def _answer(pipe: socket.socket, filling: Filling, keyring_url: str, kek: KeyEncryptionKey) -> None:
+    pool = await open_pool(keyring_url, name="rebuild", most=1)
+    keyring = Keyring(pool, kek)
+    with pipe.makefile("rb") as questions:
+        while head := questions.read(_LENGTH.size):
+            (length,) = _LENGTH.unpack(head)
+            entries, repeating = pickle.loads(questions.read(length))  # noqa: S301  (from our parent)
+            answer: list[Prepared] | _Fault
+            try:
+                answer = filling.prepare(await _events(keyring, entries), repeating)
+            except Exception as error:
+                answer = _Fault.of(error)
+            said = pickle.dumps(answer, protocol=5)
+            pipe.sendall(_LENGTH.pack(len(said)))
+            pipe.sendall(said)
+    await pool.close()
+
+
+async def _events(keyring: Keyring, entries: Sequence[bytes]) -> list[Recorded[Event]]:
+    return await opened(await prepare(keyring, entries))
