@@ -74,7 +74,7 @@ def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest] | Poison:
     except orjson.JSONDecodeError:
         return Poison("not JSON")
     message_id = payload.get("id") if isinstance(payload, dict) else None
-    known_id = message_id if isinstance(message_id, str) and 0 < len(message_id) <= 200 else None
+    known_id = message_id if isinstance(message_id, str) and _usable(message_id) else None
     try:
         envelope = CommandEnvelope.model_validate(payload)
         data = {"school": incoming.school, "source": envelope.source, **envelope.data}
@@ -86,6 +86,11 @@ def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest] | Poison:
     if request.source != envelope.source:
         return Poison("the enrolment names another source than the message", known_id)
     return envelope.id, request
+
+
+def _usable(message_id: str) -> bool:
+    """Whether an operator can be told this id: one that acts instead of being seen stays in the sealed payload."""
+    return 0 < len(message_id) <= 200 and message_id.isprintable()
 
 
 def _reasons(wrong: ValidationError) -> str:

@@ -33,6 +33,13 @@ def _read(read: Read) -> AfterValidator:
     return AfterValidator(validate)
 
 
+def _seen(text: str) -> str:
+    """An id is kept as it is, and told in errors: nothing in it may act instead of being seen."""
+    if not text.isprintable():
+        raise PydanticCustomError("control_character", "holds a control character")
+    return text
+
+
 def _nothing_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -156,7 +163,7 @@ class CommandEnvelope(_Model):
     idempotency key.
     """
 
-    id: Annotated[str, Field(min_length=1, max_length=200)]
+    id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_seen)]
     source: Source
     command: Literal["Enrol"]
     data: dict[str, object]
