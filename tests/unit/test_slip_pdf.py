@@ -194,6 +194,27 @@ def test_long_names_and_many_children_stay_outside() -> None:
     assert "Bambina numero 8" not in text
 
 
+@pytest.mark.parametrize("side", ["holder", "child"])
+def test_a_word_longer_than_its_line_is_broken_not_cut(side: str) -> None:
+    word = "".join(f"{n:03}" for n in range(33))
+    holder, child = (word, "Anna") if side == "holder" else ("Carla Verdi", word)
+    slip = a_slip(holder_name=holder, concerning=(Child(child, "1A"),))
+    page = read(render_slips([slip], school=SCHOOL, today=TODAY).pdf).pages[0]
+    ends: list[float] = []
+
+    def seen(text: str, cm: Sequence[float], tm: Sequence[float], font: object, size: float) -> None:
+        if text.strip("\u200b\n") and text.strip("\u200b\n") in word:
+            ends.append(tm[4] + len(text.strip()) * abs(size) * 0.58)
+
+    text = page.extract_text(visitor_text=seen)
+    assert word in "".join(text.replace("\u200b", "").split())
+    assert ends and max(ends) < 210 * MM
+
+    lines = [RegisterLine.of(slip)]
+    sheet = render_register(lines, class_name="1A", school=SCHOOL, today=TODAY)
+    assert word in "".join(read(sheet).pages[0].extract_text().replace("\u200b", "").split())
+
+
 def test_the_class_list_to_sign_holds_no_secret() -> None:
     slips = [a_slip(n, holder_name=f"Genitore {n}") for n in range(1, 31)]
     reader = read(

@@ -4,6 +4,7 @@ Checked before compiling: what no font has is printed as ``U+XXXX``, so that a m
 box that nobody notices.
 """
 
+import re
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ _TEXT_FONTS: Final = ("NotoSans-Regular", "NotoSansArabic-Regular", "NotoSansSC-
 _CODE_FONT: Final = "NotoSansMono-Regular"
 # Scripts that join letters need these two; every other invisible control can reorder or hide what is read.
 _JOINERS: Final = frozenset({0x200C, 0x200D})
+_LONG: Final = re.compile(r"(?:[^\s-]){18}(?=[^\W_])")
+"""As many characters as the narrowest column holds, before a letter or digit (never before a mark on one)."""
 
 
 @cache
@@ -60,6 +63,11 @@ def printable(text: str) -> tuple[str, tuple[str, ...]]:
             missing.append(name)
             out.append(name)
     return "".join(out), tuple(missing)
+
+
+def breakable(name: str) -> str:
+    """`name` with zero-width spaces in words that are longer than any line, so that nothing of it is cut off."""
+    return _LONG.sub("\\g<0>\u200b", name)
 
 
 def code_printable(code: str) -> bool:

@@ -6,7 +6,7 @@ from datetime import date
 from services.notifications.channels.languages import long_date, texts
 from services.notifications.channels.people import SchoolHead
 from services.notifications.channels.slip.compiler import compile_pdf
-from services.notifications.channels.slip.coverage import printable
+from services.notifications.channels.slip.coverage import breakable, printable
 from services.notifications.channels.slip.model import RegisterLine
 
 
@@ -36,11 +36,11 @@ def render_register(
         ],
         "lines": [
             {
-                "name": printable(line.holder_name)[0],
+                "name": breakable(printable(line.holder_name)[0]),
                 "reference": printable(line.reference)[0],
                 "role": roles[line.role],
                 "whose": ", ".join(
-                    f"{printable(child.name)[0]} ({printable(child.class_name)[0]})"
+                    f"{breakable(printable(child.name)[0])} ({printable(child.class_name)[0]})"
                     for child in line.concerning
                 ),
             }

@@ -8,7 +8,7 @@ from typing import Final
 
 from services.notifications.channels.languages import Language, Texts, long_date, texts
 from services.notifications.channels.people import Child, SchoolHead
-from services.notifications.channels.slip.coverage import code_printable, printable
+from services.notifications.channels.slip.coverage import breakable, code_printable, printable
 from services.notifications.channels.slip.model import Notice, Slip
 from services.notifications.channels.slip.qr import AddressTooLong, qr_svg, slip_address
 
@@ -72,7 +72,7 @@ def typing_notes(password: str, said: Texts) -> list[str]:
 def _children(children: Sequence[Child], said: Texts, clean: _Cleaner) -> list[Json]:
     shown: list[Json] = [
         {
-            "name": clean(child.name),
+            "name": breakable(clean(child.name)),
             "class": said.labels["class_name"].format(name=clean(child.class_name, 40)),
         }
         for child in children[:CHILDREN_LIMIT]
@@ -141,8 +141,8 @@ def sheet(slip: Slip, school: SchoolHead, today: date) -> tuple[dict[str, Json],
         # Slips of one kind say the same and differ in who, so that the template measures them once.
         "kind": f"{slip.language} {slip.role} {slip.must_change} {slip.pin is None} {site}",
         "lang": slip.language,
-        "name": clean(slip.holder_name) or "—",
-        "school": clean(school.name),
+        "name": breakable(clean(slip.holder_name)) or "—",
+        "school": breakable(clean(school.name)),
         "site": site,
         "qr": svg,
         "user_code": slip.user_code,
