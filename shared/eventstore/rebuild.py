@@ -28,6 +28,7 @@ _SETTINGS = {
     # Until the switch nothing is lost that could not be made again: no write waits for the disk.
     "synchronous_commit": "off",
     "jit": "off",
+    "maintenance_work_mem": "256MB",
 }
 Foreign = Callable[[str, int, int], AsyncIterator[Sequence[bytes]]]
 """(source, after, upto) -> the entries of another service's stream, in batches."""

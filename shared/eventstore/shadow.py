@@ -49,10 +49,12 @@ class Shadow:
                     await connection.execute(f'analyze {SCHEMA}."{name}"')
 
     async def differences(self, connection: Connection) -> dict[str, int]:
-        """Rows that stand in only one of live and rebuilt, by table."""
+        """Rows that stand in only one of live and rebuilt, by table; counted only where the sums of all rows differ."""
         found = {}
         for table in self.tables:
             live, rebuilt = f'projections."{table}"', f'{SCHEMA}."{table}"'
+            if await connection.fetchval(f"select ({_sums(live)}) = ({_sums(rebuilt)})"):  # noqa: S608
+                continue
             count = await connection.fetchval(
                 f"select count(*) from ((table {live} except table {rebuilt}) "  # noqa: S608
                 f"union all (table {rebuilt} except table {live})) d"
@@ -151,6 +153,12 @@ class Filling(Projector):
             self._repeating.add(table)
             return False
         return True
+
+
+def _sums(table: str) -> str:
+    """One row that is the same for the same rows in any order: how many, and 128 bits of what they are."""
+    hashes = ", ".join(f"coalesce(sum(hash_record_extended(t.*, {seed})), 0)" for seed in (1, 2))
+    return f"select row(count(*), {hashes}) from {table} t"  # noqa: S608
 
 
 def _tuples(run: Sequence[Row]) -> tuple[Shape, list[tuple[Any, ...]]]:
