@@ -38,10 +38,15 @@ class Personal(BaseModel, Generic[P]):
 
 
 class Event(BaseModel):
-    """A fact. Subclasses are named in the past tense; a class is one version of a contract."""
+    """A fact. Subclasses are named in the past tense; a class is one version of a contract.
+
+    `awaited`: others act upon it, so it is published at once. What nobody waits for goes with what comes next, or
+    with the relay's next look.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     service: ClassVar[str]
+    awaited: ClassVar[bool] = True
     version: ClassVar[int] = 1
     wire_name: ClassVar[str | None] = None
 

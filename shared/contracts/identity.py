@@ -134,11 +134,13 @@ class FirstAccessCompleted(_IdentityEvent):
 
 @contract
 class SignInSucceeded(_IdentityEvent):
+    awaited: ClassVar[bool] = False
     account: str
 
 
 @contract
 class SignInFailuresCounted(_IdentityEvent):
+    awaited: ClassVar[bool] = False
     account: str
     failures: int
 

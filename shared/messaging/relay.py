@@ -14,6 +14,7 @@ from nats.errors import Error as NatsError
 
 from shared import faults
 from shared.contracts.entry import subject_of
+from shared.contracts.event import Event, Recorded
 from shared.database import DATABASE_TROUBLES, AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.messaging.bus import Bus, BusUnavailable
@@ -70,7 +71,11 @@ class Relay:
         self._stream = Stream(service.upper(), foreign=False)
         self._bell = Doorbell()
         self._task: asyncio.Task[None] | None = None
-        store.on_commit(lambda appended: self._bell.ring() if appended else None)
+        store.on_commit(self._ring)
+
+    def _ring(self, appended: Sequence[Recorded[Event]]) -> None:
+        if any(recorded.event.awaited for recorded in appended):
+            self._bell.ring()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="relay")

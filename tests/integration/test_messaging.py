@@ -11,6 +11,7 @@ from nats.aio.client import Client
 
 from deploy.engines import NatsEngine
 from shared.contracts.event import Event, Recorded, because_of
+from shared.contracts.registry import StudentEnrolled
 from shared.database import AdvisoryLock
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Unit
@@ -109,6 +110,16 @@ async def test_the_sequence_of_a_message_is_the_position_of_the_event(
 
 
 @pytest.mark.requirement("B5")
+async def test_what_nobody_awaits_is_published_as_well(
+    published: Published, buses: Buses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StudentEnrolled, "awaited", False)
+    await published.add(1)
+    await published.add(2)
+    await until(published.level)
+    await assert_replica(published, buses)
+
+
 async def test_a_wiped_stream_comes_back_with_the_same_numbers(published: Published, buses: Buses) -> None:
     await published.add(300)
     await until(published.level)
