@@ -14,14 +14,14 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, repeat
 from multiprocessing.context import ForkProcess
 from types import TracebackType
 from typing import Any, Self
 
-from shared.contracts.event import Event, Recorded
+from shared.contracts import decoding
 from shared.database import open_pool
-from shared.eventstore.reading import opened, prepare
+from shared.eventstore.reading import prepare
 from shared.eventstore.shadow import Filling, Prepared
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 
@@ -158,8 +158,9 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in not_ours:
         other.close()
-    # What was inherited is never looked at again, and never cleaned up: its sockets are those of somebody else.
-    gc.freeze()
+    # What was inherited must not be cleaned up here: its sockets are those of somebody else. And what a batch leaves
+    # behind are trees, which end without the collector.
+    gc.disable()
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(_answer(pipe, filling, keyring_url, kek))
 
@@ -173,14 +174,13 @@ async def _answer(pipe: socket.socket, filling: Filling, keyring_url: str, kek: 
             entries, repeating = pickle.loads(questions.read(length))  # noqa: S301  (from our parent)
             answer: list[Prepared] | _Fault
             try:
-                answer = filling.prepare(await _events(keyring, entries), repeating)
+                page = await prepare(keyring, entries)
+                # One by one: an event is gone when it is said, and the next finds its memory still at hand.
+                events = map(decoding.opened, page.entries, repeat(page.keys))
+                answer = filling.prepare(events, repeating)
             except Exception as error:
                 answer = _Fault.of(error)
             said = pickle.dumps(answer, protocol=5)
             pipe.sendall(_LENGTH.pack(len(said)))
             pipe.sendall(said)
     await pool.close()
-
-
-async def _events(keyring: Keyring, entries: Sequence[bytes]) -> list[Recorded[Event]]:
-    return await opened(await prepare(keyring, entries))
