@@ -20,6 +20,8 @@ from typing import TypeVar
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from services.identity import huge_pages
+
 T = TypeVar("T")
 MIN_PEPPER = 32
 KEPT_FOR_KNOWN = 4
@@ -112,7 +114,9 @@ class Hasher:
             time_cost=cost.passes, memory_cost=cost.memory, parallelism=cost.lanes, type=Type.ID
         )
         self.cores = cores or len(os.sched_getaffinity(0))
-        self._threads = ThreadPoolExecutor(self.cores, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(
+            self.cores, "argon2", initializer=huge_pages.advise, initargs=(cost.memory * 1024,)
+        )
         self._queue = queue
         self._taken = 0
         self._bulk = asyncio.Semaphore(self.cores)
