@@ -1,60 +1,65 @@
-"""Units made ready for their commit, page by page: the next page's keys are on their way while this one is sealed."""
+"""Units made ready for their commit: the keys of their personal parts, and what can be encoded beforehand."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
-from shared.contracts.entry import encode_data, opening, personal_subjects
+from shared.contracts.entry import Sealer, personal_subjects
 from shared.contracts.event import Event
-from shared.eventstore.numbering import Encoded, Sealed
+from shared.eventstore.numbering import Encoded, Sealed, encoded
 from shared.eventstore.units import Unit
-from shared.ids import new_id
 from shared.keyring.keyring import HeldKeys, Keyring
-from shared.tasks import one_ahead
 
 _PAGE = 500
 """Events; between pages others get their turn."""
+_Placed = tuple[Event, str]
+"""An event and its stream."""
 
 
 async def seal(keyring: Keyring, units: Sequence[Unit]) -> list[Sealed]:
-    """All that is slow and needs no place in history: ids, JSON, personal parts sealed."""
+    """All that is slow and needs no place in history: ids, JSON, personal parts sealed.
+
+    Of more than a page only what can be done while keys are on their way: the rest is encoded while the server takes
+    in what came before.
+    """
     events = [(event, append.stream) for unit in units for append in unit.appends for event in append.events]
-    encoded: list[Encoded] = []
+    ready: list[Encoded | Sealer] = []
     if len(events) <= _PAGE:
-        encoded = _encoded(events, await _keys(keyring, events))
+        ready += _encoded(events, await _keys(keyring, events))
     else:
-        async with aclosing(one_ahead(_prepared(keyring, events))) as pages:
-            async for page, held in pages:
-                await asyncio.sleep(0)
-                encoded += _encoded(page, held)
+        async with aclosing(_pages(keyring, events)) as pages:
+            async for page, held, waiting in pages:
+                ready += _encoded(page, held) if waiting else [held] * len(page)
     sealed = []
     taken = 0
     for unit in units:
         first = taken
         for append in unit.appends:
             taken += len(append.events)
-        sealed.append(Sealed(unit, encoded[first:taken]))
+        sealed.append(Sealed(unit, ready[first:taken]))
     return sealed
 
 
-_Placed = tuple[Event, str]
-"""An event and its stream."""
-
-
-async def _prepared(
+async def _pages(
     keyring: Keyring, events: Sequence[_Placed]
-) -> AsyncGenerator[tuple[Sequence[_Placed], HeldKeys], None]:
-    for start in range(0, len(events), _PAGE):
-        page = events[start : start + _PAGE]
-        yield page, await _keys(keyring, page)
+) -> AsyncGenerator[tuple[Sequence[_Placed], HeldKeys, bool], None]:
+    """Pages with their keys, and whether those of the next are waited for."""
+    pages = [events[start : start + _PAGE] for start in range(0, len(events), _PAGE)]
+    upcoming = asyncio.create_task(_keys(keyring, pages[0]))
+    try:
+        for page, following in zip(pages, [*pages[1:], ()], strict=True):
+            held = await upcoming
+            upcoming = asyncio.create_task(_keys(keyring, following))
+            await asyncio.sleep(0)
+            yield page, held, not upcoming.done()
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
 
 
 async def _keys(keyring: Keyring, events: Sequence[_Placed]) -> HeldKeys:
     return await keyring.prepare(personal_subjects(event for event, _ in events))
 
 
-def _encoded(events: Sequence[_Placed], held: HeldKeys) -> list[Encoded]:
-    return [
-        (event_id := new_id(), opening(type(event), event_id, stream), encode_data(event, event_id, held))
-        for event, stream in events
-    ]
+def _encoded(events: Iterable[_Placed], held: HeldKeys) -> list[Encoded]:
+    return [encoded(event, stream, held) for event, stream in events]

@@ -1,14 +1,16 @@
 """A commit that looks before it writes: lock the head, see what stands, number, write (DESIGN 4)."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from shared.contracts.event import Event, Recorded
 from shared.database import Connection
-from shared.eventstore.numbering import Numbering, Sealed
+from shared.eventstore.copying import COLUMNS, copied
+from shared.eventstore.numbering import Numbering, Sealed, encode_more
 from shared.eventstore.projection import Projector, as_json
 from shared.eventstore.units import (
     Committed,
@@ -25,9 +27,6 @@ from shared.sql import Statements
 SQL = Statements(__file__)
 COPY_FROM = 200
 """Events from which COPY is cheaper than one INSERT (its extra round trips are paid back)."""
-_COLUMNS = ("position", "school", "school_position", "stream", "stream_version", "entry")
-_Entry = tuple[int, str, int, str, int, bytes]
-"""A row of `events.entries`: these columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Transaction:
     ) -> tuple[list[Outcome], Standing]:
         """Inside the caller's transaction. Raises `ConcurrencyConflict`, `CursorMoved`, `EntryTooLarge`."""
         units = [one.unit for one in sealed]
-        numbering = await self._look(connection, units)
+        numbering = await _meanwhile(self._look(connection, units), sealed)
         found_at = numbering.head
         if foreign is not None and foreign.moves:
             await self._advance(connection, foreign, numbering.seen)
@@ -120,38 +119,54 @@ class Transaction:
         await self._projector.apply(connection, foreign.events)
 
 
+async def _meanwhile(looking: Coroutine[Any, Any, Numbering], sealed: Sequence[Sealed]) -> Numbering:
+    """While the server looks, what is still to be encoded is."""
+    task = asyncio.create_task(looking)
+    try:
+        for _ in encode_more(sealed):
+            await asyncio.sleep(0)
+            if task.done():
+                break
+        return await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def _take(
     numbering: Numbering, sealed: Sequence[Sealed], outcomes: list[Outcome], *, atomic: bool
-) -> Iterator[_Entry]:
-    """Rows of what each unit appends; its outcome is added to `outcomes`."""
+) -> Iterator[Recorded[Event]]:
+    """What each unit appends, one by one; its outcome is added to `outcomes`."""
     for one in sealed:
-        outcome = numbering.take(one)
-        if atomic and isinstance(outcome, Conflict):
-            raise ConcurrencyConflict(outcome)
-        outcomes.append(outcome)
-        if isinstance(outcome, Committed):
-            for recorded in outcome.events:
-                yield _row(recorded)
+        refused = numbering.refused(one.unit)
+        if refused is None:
+            recorded = []
+            for placed in numbering.placed(one):
+                recorded.append(placed)
+                yield placed
+            outcomes.append(Committed(tuple(recorded), one.unit.result))
+        elif atomic and isinstance(refused, Conflict):
+            raise ConcurrencyConflict(refused)
+        else:
+            outcomes.append(refused)
 
 
 def large(sealed: Sequence[Sealed]) -> bool:
     return len(sealed) >= COPY_FROM or sum(len(one.events) for one in sealed) >= COPY_FROM
 
 
-def _row(r: Recorded[Event]) -> _Entry:
-    return r.position, r.school, r.school_position, r.stream, r.stream_version, r.entry
-
-
-async def _insert(connection: Connection, rows: Sequence[_Entry], numbering: Numbering) -> None:
-    if rows:
-        columns = map(list, zip(*rows, strict=True))
+async def _insert(connection: Connection, recorded: Sequence[Recorded[Event]], numbering: Numbering) -> None:
+    if recorded:
+        columns = [[getattr(r, name) for r in recorded] for name in COLUMNS]
         await connection.execute("select events.append($1, $2, $3, $4, $5, $6, $7)", numbering.head, *columns)
 
 
-async def _copy(connection: Connection, rows: Iterator[_Entry], numbering: Numbering) -> None:
-    """The server takes in what came first while the rest is numbered."""
+async def _copy(connection: Connection, recorded: Iterator[Recorded[Event]], numbering: Numbering) -> None:
+    """The server takes in what came first while the rest is encoded and numbered."""
     before = numbering.head
-    await connection.copy_records_to_table("entries", schema_name="events", columns=_COLUMNS, records=rows)
+    await connection.copy_to_table(
+        "entries", source=copied(recorded), schema_name="events", columns=COLUMNS, format="binary"
+    )
     if numbering.head > before:
         heads = {school: position for school, position in numbering.school_positions.items() if position}
         await connection.execute(
