@@ -8,6 +8,7 @@ import time
 from binascii import b2a_base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice, takewhile
 from os import urandom
 from pathlib import Path
 from typing import NamedTuple
@@ -184,19 +185,19 @@ class Keyring:
             self._cache.pop(key_id, None)
             kept[subject] = self._cache[key_id] = key
             self._id_of[subject] = key_id
-        while len(self._cache) > CACHE_KEYS:
-            self._forget(next(iter(self._cache.values())))
+        self._forget(islice(self._cache.values(), max(0, len(self._cache) - CACHE_KEYS)))
         return kept
 
     def _forget_old(self) -> None:
         now = time.monotonic()
         # Keys were kept in the order of their ends: the first that lives ends the search.
-        while self._cache and (oldest := next(iter(self._cache.values()))).until < now:
-            self._forget(oldest)
+        self._forget(takewhile(lambda key: key.until < now, self._cache.values()))
 
-    def _forget(self, key: _Key) -> None:
-        del self._cache[key.key_id]
-        self._id_of.pop(key.subject, None)
+    def _forget(self, keys: Iterable[_Key]) -> None:
+        """In one go: the search for a dict's first entry steps over all that were taken away before it."""
+        for key in list(keys):
+            del self._cache[key.key_id]
+            self._id_of.pop(key.subject, None)
 
 
 def _binding(key_id: str, person: str, purpose: str) -> bytes:
