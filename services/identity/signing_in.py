@@ -7,7 +7,7 @@ import asyncpg
 
 from services.identity.addresses import Address
 from services.identity.devices import Devices
-from services.identity.domain.account import ACCOUNT
+from services.identity.domain.account import ACCOUNT, Account
 from services.identity.domain.commands import (
     ChangePassword,
     Command,
@@ -107,7 +107,9 @@ class SigningIn:
         if proved.initial:
             commands.append(CompleteFirstAccess())
         before = await self._pool.fetchrow(SQL("session_of_token"), instead_of) if instead_of else None
-        if not await self._commit(proved, commands, writes, before):
+        # Of an account that is only signed in to, all that matters was seen with its verifier.
+        seen = None if proved.initial or before else Account(proved.account, role=proved.role)
+        if not await self._commit(proved, commands, writes, before, seen):
             return None
         advised = proved.initial and not must_change
         return SignedIn(
@@ -173,13 +175,20 @@ class SigningIn:
         commands: Sequence[Command],
         writes: Sequence[Write],
         before: asyncpg.Record | None = None,
+        seen: Account | None = None,
     ) -> bool:
         """False when the password was changed by another meanwhile: then this one is the old one. With the session
-        `before` it, which ends in the same commit."""
+        `before` it, which ends in the same commit. `seen`: the account at `proved.version`, if that is enough to
+        decide; it is loaded when it has moved since."""
         context = Context(actor=proved.account, correlation=new_id())
         for _ in range(_TRIES):
             workspace = Workspace(self._store)
-            await workspace.load(ACCOUNT, {proved.account, before["account"] if before else proved.account})
+            if seen is not None:
+                workspace.hold(ACCOUNT, proved.account, proved.version, seen)
+                seen = None
+            else:
+                ids = {proved.account, before["account"] if before else proved.account}
+                await workspace.load(ACCOUNT, ids)
             if workspace.version(ACCOUNT, proved.account) != proved.version and not await self._stands(
                 proved
             ):
