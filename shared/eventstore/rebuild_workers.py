@@ -13,11 +13,12 @@ import signal
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle, repeat
 from multiprocessing.context import ForkProcess
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from shared.contracts import decoding
 from shared.database import open_pool
@@ -168,10 +169,10 @@ def _work(
 async def _answer(pipe: socket.socket, filling: Filling, keyring_url: str, kek: KeyEncryptionKey) -> None:
     pool = await open_pool(keyring_url, name="rebuild", most=1)
     keyring = Keyring(pool, kek)
-    with pipe.makefile("rb") as questions:
-        while head := questions.read(_LENGTH.size):
-            (length,) = _LENGTH.unpack(head)
-            entries, repeating = pickle.loads(questions.read(length))  # noqa: S301  (from our parent)
+    # Who asked may be gone in the middle of a question, and before an answer.
+    with suppress(ConnectionError), pipe.makefile("rb") as questions:
+        while (question := _question(questions)) is not None:
+            entries, repeating = question
             answer: list[Prepared] | _Fault
             try:
                 page = await prepare(keyring, entries)
@@ -184,3 +185,16 @@ async def _answer(pipe: socket.socket, filling: Filling, keyring_url: str, kek: 
             pipe.sendall(_LENGTH.pack(len(said)))
             pipe.sendall(said)
     await pool.close()
+
+
+def _question(questions: BinaryIO) -> tuple[list[bytes], frozenset[str]] | None:
+    """None when there is nobody any more who asks."""
+    head = questions.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    asked = questions.read(length)
+    if len(asked) < length:
+        return None
+    question: tuple[list[bytes], frozenset[str]] = pickle.loads(asked)  # noqa: S301  (from our parent)
+    return question
