@@ -12,12 +12,14 @@ import pytest
 from deploy.engines import PostgresEngine
 from services.identity.operations import NewStaffMember, add_staff, reset_staff_password
 from services.identity.passwords import Cost, Hasher, HasherBusy
+from services.identity.sessions import Opened
 from services.identity.signing_in import Objection, SignedIn
 from shared.contracts.identity import (
     CredentialsIssued,
     PasswordChanged,
     SessionsRevoked,
     SignInFailuresCounted,
+    SignInSucceeded,
     SlipShredded,
     StaffPasswordReset,
     StaffRole,
@@ -193,6 +195,28 @@ async def test_a_password_is_changed_without_being_signed_in(world: World) -> No
     assert signed is not None and not signed.session.must_change
     assert isinstance(await change(world, code, CHOSEN, CHOSEN), Objection)
     assert isinstance(await change(world, code, CHOSEN, "Ernesto Ferrarotti 1"), Objection)
+
+
+@pytest.mark.parametrize(("meanwhile", "lets_in"), [("changed", False), ("signed in", True)])
+async def test_what_happens_between_proof_and_commit_is_seen(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: str, lets_in: bool
+) -> None:
+    code = await a_secretary(world)
+    signing_in = world.parts.front.signing_in
+    commit = signing_in._commit
+
+    async def late(*arguments: Any) -> bool:
+        monkeypatch.undo()
+        if meanwhile == "changed":
+            assert isinstance(await change(world, code, CHOSEN, OTHER), Opened)
+        else:
+            assert await sign_in(world, code, CHOSEN)
+        return await commit(*arguments)
+
+    monkeypatch.setattr(signing_in, "_commit", late)
+    assert (await sign_in(world, code, CHOSEN) is not None) is lets_in
+    assert len(await world.events(SignInSucceeded)) == (2 if lets_in else 0)
+    assert await world.pool.fetchval("select count(*) from private.sessions") == (2 if lets_in else 0)
 
 
 async def test_a_principal_changes_no_password_but_their_own(world: World) -> None:
