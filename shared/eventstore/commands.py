@@ -27,6 +27,9 @@ from shared.eventstore.units import (
 S = TypeVar("S")
 C = TypeVar("C")
 _TRIES = 10
+_AT_ONCE = 16
+"""Commands that are asked for together. All of them at once would march in step: while the server answers for some,
+others are decided, and others written."""
 
 
 @dataclass(slots=True)
@@ -74,13 +77,6 @@ class Workspace:
         """An aggregate whose id was just made, with what was decided of it already: nothing to load."""
         self._held.setdefault(decider.stream(aggregate_id), _Held(0, decider.initial(), list(events)))
 
-    def hold(self, decider: Decider[S, C], aggregate_id: str, version: int, state: S) -> None:
-        """An aggregate as it was seen at this version, for decisions that need no more of it than `state` says.
-
-        Should it have moved meanwhile, the commit is in conflict.
-        """
-        self._held.setdefault(decider.stream(aggregate_id), _Held(version, state))
-
     def state(self, decider: Decider[S, C], aggregate_id: str) -> S:
         return self._held[decider.stream(aggregate_id)].now(decider)
 
@@ -124,7 +120,7 @@ class Commands:
 
     def __init__(self, store: EventStore) -> None:
         self.store = store
-        self._recalling: Gathered[Question, Recalled] = Gathered(store.recall)
+        self._recalling: Gathered[Question, Recalled] = Gathered(store.recall, most=_AT_ONCE)
         self._batcher = Batcher(store)
 
     async def execute(
