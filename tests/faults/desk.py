@@ -90,4 +90,4 @@ def _hand_out(flow: "Flow", pdf: bytes, codes: set[str], group: asyncio.TaskGrou
         first = found[0] not in flow.book.slips
         flow.book.slips.setdefault(found[0], set()).add(password)
         if first:
-            group.create_task(flow.first_sign_in(found[0], password))
+            flow.received(group, found[0], password)

@@ -179,7 +179,7 @@ class Flow:
         while True:
             for letter in self.mails.new():
                 if letter.code and letter.code not in self.book.initial:
-                    group.create_task(self.first_sign_in(letter.code, letter.password))
+                    self.received(group, letter.code, letter.password)
             await asyncio.sleep(0.3)
 
     def registry(self) -> Patient:
@@ -195,9 +195,13 @@ class Flow:
             return Patient(*self.urls[service], address=address, answers=self.answers)
         return Patient(self.ground.site, host=self.ground.host, address=address, answers=self.answers)
 
-    async def first_sign_in(self, code: str, initial: str) -> None:
-        """Sign in with what was handed out, and set a password of one's own."""
+    def received(self, group: asyncio.TaskGroup, code: str, initial: str) -> None:
+        """A family got this; written down at once, for a repeat of the mail may be in the very same look."""
         self.book.initial[code] = initial
+        group.create_task(self._first_sign_in(code, initial))
+
+    async def _first_sign_in(self, code: str, initial: str) -> None:
+        """Sign in with what was handed out, and set a password of one's own."""
         await asyncio.sleep(self.hesitation)
         async with self._families, self.family() as http:
             if not await signs_in(http, code, initial):
