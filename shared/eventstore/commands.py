@@ -77,6 +77,13 @@ class Workspace:
         """An aggregate whose id was just made, with what was decided of it already: nothing to load."""
         self._held.setdefault(decider.stream(aggregate_id), _Held(0, decider.initial(), list(events)))
 
+    def hold(self, decider: Decider[S, C], aggregate_id: str, version: int, state: S) -> None:
+        """An aggregate as it was seen at this version, for decisions that need no more of it than `state` says.
+
+        Should it have moved meanwhile, the commit is in conflict.
+        """
+        self._held.setdefault(decider.stream(aggregate_id), _Held(version, state))
+
     def state(self, decider: Decider[S, C], aggregate_id: str) -> S:
         return self._held[decider.stream(aggregate_id)].now(decider)
 
