@@ -26,9 +26,14 @@ from shared.eventstore.reading import prepare
 from shared.eventstore.shadow import Filling, Prepared
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 
-MOST = 4
+_MOST = 4
 _LENGTH = struct.Struct("!Q")
 _FORK = multiprocessing.get_context("fork")
+
+
+def workers_here() -> int:
+    """As many as there are cores for us, four at most."""
+    return min(_MOST, len(os.sched_getaffinity(0)))
 
 
 class WorkerEnded(Exception):
@@ -43,7 +48,7 @@ class _Worker:
 
 
 class Workers:
-    """`async with`: as many as there are cores, four at most; all have ended when the block is left."""
+    """`async with`: all have ended when the block is left."""
 
     def __init__(self, filling: Filling, keyring_url: str, kek: KeyEncryptionKey) -> None:
         self._opening = keyring_url, kek
@@ -52,7 +57,7 @@ class Workers:
 
     async def __aenter__(self) -> Self:
         try:
-            for _ in range(min(MOST, len(os.sched_getaffinity(0)))):
+            for _ in range(workers_here()):
                 self._workers.append(self._forked())
         except BaseException:
             self._end()
