@@ -129,10 +129,10 @@ class Reader:
             except CursorMoved:
                 await asyncio.sleep(0)
             except ConcurrencyConflict:
-                # Less at once next time: what was prepared for the others was thrown away with it.
-                self._most = max(1, self._most // 2)
+                self._take_less()
                 log.info("reader.conflict", source=self.source, next_batch=self._most)
             except _PASSING as trouble:
+                self._take_less()
                 self._is_behind(f" ({type(trouble).__name__})")
                 log.info("reader.waits", source=self.source, reason=type(trouble).__name__)
                 await asyncio.sleep(POLL_SECONDS)
@@ -185,6 +185,11 @@ class Reader:
         if unreadable is not None and ready == len(envelopes):
             raise unreadable
         return ready == len(messages)
+
+    def _take_less(self) -> None:
+        """What was prepared (and may have been hashed) was thrown away: what is lost next time is less, and a batch that
+        is shorter than the time between two troubles gets through."""
+        self._most = max(1, self._most // 2)
 
     def _pace(self, seconds: float) -> None:
         if seconds > SLOW_SECONDS:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 import nats
 import orjson
 import pytest
@@ -199,12 +200,16 @@ async def reading(kernel: Kernel, buses: Buses) -> AsyncIterator[Callable[..., A
         source: str = "registry",
         follows: frozenset[str] = frozenset({"registry", "notifications"}),
         heeds: frozenset[str] | None = None,
+        in_time: int = 1_000,
     ) -> Reading:
+        """`in_time`: how many events can be digested until the database's connections are cut again."""
         database = await kernel.database("identity")
         store = await kernel.store("identity", database=database)
         answered: list[int] = []
 
         async def react(events: Sequence[Recorded[Event]]) -> list[Unit]:
+            if len(events) > in_time:
+                raise asyncpg.ConnectionDoesNotExistError
             if any(fails_on(r) for r in events):
                 raise ValueError("cannot be digested")
             answered.extend(r.position for r in events)
@@ -265,6 +270,16 @@ async def test_a_fact_that_cannot_be_digested_stops_the_reader_at_it(
     assert read.reader.stopped == "stopped after position 7: ValueError"
     assert await read.store.head() == 7
     assert await read.store.cursors() == {"registry": 7}
+
+
+async def test_a_reader_gets_through_between_two_troubles(
+    published: Published, reading: Callable[..., Awaitable[Reading]]
+) -> None:
+    await published.add(60)
+    read = await reading(in_time=4)
+    await until(lambda: read.reader.position == 60, 30)
+    assert read.answered == list(range(1, 61))
+    assert await read.store.head() == 60
 
 
 async def test_an_event_waits_for_what_its_writer_had_seen(
