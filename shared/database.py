@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+T = TypeVar("T")
 _KEEPALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _LIMITS = {"idle_in_transaction_session_timeout": "15s", "lock_timeout": "30s"}
 """A process that froze or vanished holds no lock for long."""
@@ -182,6 +185,31 @@ def _alive(connection: PoolConnectionProxy) -> bool:
         return not connection.is_closed()
     except asyncpg.InterfaceError:  # it was cut, and the pool took it back by itself
         return False
+
+
+async def unless_cut(connection: Connection, work: Coroutine[Any, Any, T]) -> T:
+    """`work` with this connection; `ConnectionDoesNotExistError` as soon as it is cut.
+
+    For a COPY: asyncpg (0.32) waits for room on the line without an end, be the line gone.
+    """
+    cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def ended(_: object) -> None:
+        if not cut.done():
+            cut.set_result(None)
+
+    task = asyncio.create_task(work)
+    connection.add_termination_listener(ended)
+    try:
+        await asyncio.wait((task, cut), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise asyncpg.ConnectionDoesNotExistError("the connection was cut")
+        return task.result()
+    finally:
+        with suppress(asyncpg.InterfaceError):
+            connection.remove_termination_listener(ended)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 class AdvisoryLock:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts.event import Event, Recorded
-from shared.database import Connection
+from shared.database import Connection, unless_cut
 from shared.eventstore.copying import COLUMNS, copied
 from shared.eventstore.numbering import Numbering, Sealed, encode_more
 from shared.eventstore.projection import Projector, as_json
@@ -164,9 +164,10 @@ async def _insert(connection: Connection, recorded: Sequence[Recorded[Event]], n
 async def _copy(connection: Connection, recorded: Iterator[Recorded[Event]], numbering: Numbering) -> None:
     """The server takes in what came first while the rest is encoded and numbered."""
     before = numbering.head
-    await connection.copy_to_table(
+    copying = connection.copy_to_table(
         "entries", source=copied(recorded), schema_name="events", columns=COLUMNS, format="binary"
     )
+    await unless_cut(connection, copying)
     if numbering.head > before:
         heads = {school: position for school, position in numbering.school_positions.items() if position}
         await connection.execute(

@@ -52,6 +52,9 @@ async def test_what_is_copied_stands_as_it_was_committed(kernel: Kernel) -> None
 _CUT = """select pg_terminate_backend(pid) from pg_stat_activity
 where datname = $1 and query ilike 'copy %' and state = 'active'"""
 
+_WAITING = """select count(*) from pg_stat_activity
+where datname = $1 and query ilike 'copy %' and wait_event_type = 'Lock'"""
+
 
 @pytest.mark.parametrize("after", [0, 1, 9])
 async def test_a_copy_that_is_cut_or_given_up_leaves_nothing(
@@ -88,12 +91,32 @@ async def test_a_copy_that_is_cut_or_given_up_leaves_nothing(
 
     tasks: list[asyncio.Task[object]] = []
     try:
-        if after == 0:
-            assert isinstance(await broken_off(cut), DATABASE_TROUBLES)
-            assert await other.head() == 1
+        assert isinstance(await broken_off(cut), DATABASE_TROUBLES)
+        assert await other.head() == 1
         assert isinstance(await broken_off(given_up), asyncio.CancelledError)
         assert await other.head() == 1
     finally:
         await admin.close()
     assert len(await store.commit(units, atomic=True)) == 1200
     assert await other.head() == 1201
+
+
+async def test_a_copy_that_is_cut_while_the_line_is_full_is_given_up(kernel: Kernel) -> None:
+    database = await kernel.database("registry")
+    store = await kernel.store("registry", database=database)
+    locking, admin = [await asyncpg.connect(kernel.postgres.admin_url(database)) for _ in range(2)]
+    units = [unit(enrolled(student="p1"), stream=f"student/{n}") for n in range(3000)]
+    try:
+        async with locking.transaction():
+            await locking.execute("lock table events.entries in share row exclusive mode")
+            writing = asyncio.create_task(store.commit(units, atomic=True))
+            while not await admin.fetchval(_WAITING, database):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            assert await admin.fetchval(_CUT, database)
+            with pytest.raises(DATABASE_TROUBLES):
+                await asyncio.wait_for(writing, 10)
+    finally:
+        await locking.close()
+        await admin.close()
+    assert len(await asyncio.wait_for(store.commit(units, atomic=True), 30)) == 3000
