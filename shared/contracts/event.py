@@ -161,8 +161,11 @@ class Recorded(Generic[E_co]):
             return getattr(self, name)
 
     def _read_school(self) -> bool:
-        """All that most projections ask of an envelope, without the rest; False where it has to be unescaped."""
-        start = self.entry.index(_SCHOOL) + len(_SCHOOL)
+        """All that most projections ask of an envelope, without the rest; False where it has to be unescaped, or is
+        not said."""
+        start = self.entry.find(_SCHOOL, 0, self.entry.index(DATA)) + len(_SCHOOL)
+        if start < len(_SCHOOL):
+            return False
         said = self.entry[start : self.entry.index(b'"', start)]
         if b"\\" in said:
             return False
