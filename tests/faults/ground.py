@@ -24,7 +24,6 @@ from shared.faults import Point, wanted_name
 from tests.faults.scenario import Report
 
 ROOT = Path(__file__).parents[2]
-KEPT_LOGS = ROOT / "build" / "faults"
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -210,10 +209,7 @@ async def ground(report: Report, settings: dict[str, str] | None = None) -> Asyn
             made.stop()
             report.phase("")
             if not well:
-                kept = KEPT_LOGS / report.name
-                shutil.rmtree(kept, ignore_errors=True)
-                shutil.copytree(made.data / "logs", kept)
-                shutil.copy(folder / "supervisor.log", kept)
+                shutil.copy(folder / "supervisor.log", report.keep_logs(made.data / "logs"))
 
 
 PARTS = ("postgres", "nats", "caddy", "mailbox", *SERVICES)

@@ -1,8 +1,12 @@
 """What a fault scenario is, and what it reports."""
 
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+KEPT_LOGS = Path(__file__).parents[2] / "build" / "faults"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class Report:
 
     def violation(self, invariant: str, text: str) -> None:
         self.violations.append(Violation(invariant, text))
+
+    def keep_logs(self, logs: Path) -> Path:
+        """What the processes said, for whoever looks for the cause of a violation; where it is kept."""
+        kept = KEPT_LOGS / self.name
+        shutil.rmtree(kept, ignore_errors=True)
+        return Path(shutil.copytree(logs, kept))
 
     def as_json(self) -> dict[str, object]:
         return {name: value for name, value in asdict(self).items() if not name.startswith("_")}

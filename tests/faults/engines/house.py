@@ -210,7 +210,11 @@ async def house(
             httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as http,
         ):
             installation = Installation(running, http)
-            yield House(running, installation, await installation.school("email"), report)
+            try:
+                yield House(running, installation, await installation.school("email"), report)
+            finally:
+                if report.violations:
+                    report.keep_logs(running.logs)
 
 
 @asynccontextmanager
