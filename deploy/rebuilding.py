@@ -14,6 +14,7 @@ from services.registry.projections import project as project_registry
 from services.registry.settings import RegistrySettings
 from shared.eventstore.projection import Project
 from shared.eventstore.rebuild import Rebuild, Rebuilt
+from shared.eventstore.rebuild_workers import WorkerEnded
 from shared.messaging.bus import Bus
 from shared.messaging.streams import Stream
 from shared.runtime import open_runtime
@@ -56,6 +57,8 @@ async def rebuild(service: str, *, switch: bool, wiring: Wiring | None = None) -
                 others.read,
             )
             return await rebuild.run(service_role=service, switch=switch)
+        except WorkerEnded as ended:
+            raise CannotRebuild(str(ended)) from None
         except TimeoutError:
             raise CannotRebuild("the message bus does not answer: see `custode status`") from None
         finally:

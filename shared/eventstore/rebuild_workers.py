@@ -94,10 +94,7 @@ class Workers:
     def _forked(self) -> _Worker:
         ours, theirs = socket.socketpair()
         with theirs:
-            not_theirs = [ours, *(worker.pipe for worker in self._workers)]
-            process = _FORK.Process(
-                target=_work, args=(theirs, not_theirs, self._filling, *self._opening), daemon=True
-            )
+            process = _FORK.Process(target=_work, args=(theirs, self._filling, *self._opening), daemon=True)
             process.start()
             ours.setblocking(False)
             return _Worker(process, ours)
@@ -152,7 +149,6 @@ class _Fault:
 
 def _work(
     pipe: socket.socket,
-    not_ours: Sequence[socket.socket],
     filling: Filling,
     keyring_url: str,
     kek: KeyEncryptionKey,
@@ -162,24 +158,26 @@ def _work(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Who ends the rebuild from a terminal means it: the pipe's end says so here, in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for other in not_ours:
-        other.close()
-    # What was inherited must not be cleaned up here: its sockets are those of somebody else. And what a batch leaves
-    # behind are trees, which end without the collector.
+    # What was inherited must not be cleaned up here. And what a batch leaves behind are trees, which end without the
+    # collector.
     gc.disable()
+    # Its connections are somebody else's: they must end when that one does, locks and all.
+    for first, end in ((3, pipe.fileno()), (pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))):
+        os.closerange(first, end)
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(_answer(pipe, filling, keyring_url, kek))
 
 
 async def _answer(pipe: socket.socket, filling: Filling, keyring_url: str, kek: KeyEncryptionKey) -> None:
-    pool = await open_pool(keyring_url, name="rebuild", most=1)
-    keyring = Keyring(pool, kek)
+    keyring: Keyring | None = None
     # Who asked may be gone in the middle of a question, and before an answer.
     with suppress(ConnectionError), pipe.makefile("rb") as questions:
         while (question := _question(questions)) is not None:
             entries, repeating = question
             answer: list[Prepared] | _Fault
             try:
+                if keyring is None:
+                    keyring = Keyring(await open_pool(keyring_url, name="rebuild", most=1), kek)
                 page = await prepare(keyring, entries)
                 # One by one: an event is gone when it is said, and the next finds its memory still at hand.
                 events = map(decoding.opened, page.entries, repeat(page.keys))
@@ -189,7 +187,6 @@ async def _answer(pipe: socket.socket, filling: Filling, keyring_url: str, kek: 
             said = pickle.dumps(answer, protocol=5)
             pipe.sendall(_LENGTH.pack(len(said)))
             pipe.sendall(said)
-    await pool.close()
 
 
 def _question(questions: BinaryIO) -> tuple[list[bytes], frozenset[str]] | None:

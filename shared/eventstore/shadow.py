@@ -53,7 +53,7 @@ class Shadow:
         found = {}
         for table in self.tables:
             live, rebuilt = f'projections."{table}"', f'{SCHEMA}."{table}"'
-            if await connection.fetchval(f"select ({_sums(live)}) = ({_sums(rebuilt)})"):
+            if await connection.fetchval(f"select ({sums(live)}) = ({sums(rebuilt)})"):
                 continue
             count = await connection.fetchval(
                 f"select count(*) from ((table {live} except table {rebuilt}) "  # noqa: S608
@@ -155,9 +155,14 @@ class Filling(Projector):
         return True
 
 
-def _sums(table: str) -> str:
-    """One row that is the same for the same rows in any order: how many, and 128 bits of what they are."""
-    hashes = ", ".join(f"coalesce(sum(hash_record_extended(t.*, {seed})), 0)" for seed in (1, 2))
+def sums(table: str) -> str:
+    """One row that is the same for the same rows in any order: how many, and two sums over what they are.
+
+    A record's hash is a sum over its columns: hashed once more, or an exchange between two rows would not show.
+    """
+    hashes = ", ".join(
+        f"coalesce(sum(hashint8extended(hash_record_extended(t.*, {seed}), {seed})), 0)" for seed in (1, 2)
+    )
     return f"select row(count(*), {hashes}) from {table} t"  # noqa: S608
 
 

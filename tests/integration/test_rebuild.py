@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ from shared.contracts.identity import FirstAccessCompleted
 from shared.contracts.registry import StudentEnrolled, StudentMovedClass
 from shared.eventstore.projection import Change, Put, Row
 from shared.eventstore.rebuild import Rebuild
+from shared.eventstore.shadow import sums
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Committed, Foreign, Unit
 from tests.conftest import Kernel
@@ -99,6 +101,23 @@ async def test_a_damaged_projection_is_found_and_replaced(lived: Lived) -> None:
     assert len(await rows(lived.store)) == len(live) + 1, (
         "the service goes on writing to what was switched in"
     )
+
+
+async def test_what_two_rows_have_exchanged_is_found(lived: Lived) -> None:
+    """One and one, however often: no sum over both may hide it."""
+    pool = lived.store.pool
+    pupils = [row["student"] for row in await pool.fetch("select student from projections.pupils")]
+    for n, student in enumerate(pupils):
+        await pool.execute("update projections.pupils set family = $2 where student = $1", student, f"F{n}")
+    exchange = """
+        update projections.pupils p set family = o.family from projections.pupils o
+        where p.student = any($1) and o.student = any($1) and p.student <> o.student
+    """
+    assert len(pupils) >= 8
+    for one, other in pairwise(pupils):
+        before = await pool.fetchval(f"select ({sums('projections.pupils')})::text")
+        await pool.execute(exchange, [one, other])
+        assert await pool.fetchval(f"select ({sums('projections.pupils')})::text") != before
 
 
 async def test_writers_go_on_while_it_is_rebuilt(lived: Lived) -> None:

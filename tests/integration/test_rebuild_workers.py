@@ -8,12 +8,14 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import orjson
 import pytest
 
 from shared.contracts.event import Event, Recorded
-from shared.database import open_pool
+from shared.database import DatabaseAway, open_pool
 from shared.eventstore.projection import Project, Projector, Row
 from shared.eventstore.rebuild import Rebuild
 from shared.eventstore.rebuild_workers import WorkerEnded
@@ -85,6 +87,28 @@ async def test_a_worker_that_is_killed_ends_the_rebuild(lived: Lived) -> None:
     with pytest.raises(WorkerEnded):
         await lived.rebuild(dying).run(service_role="registry")
     assert multiprocessing.active_children() == []
+
+
+async def test_keys_that_cannot_be_looked_up_are_told_as_such(lived: Lived) -> None:
+    lived.keyring = "postgresql://nobody@127.0.0.1:1/keyring"
+    with pytest.raises(DatabaseAway):
+        await lived.rebuild(telling).run(service_role="registry")
+    assert multiprocessing.active_children() == []
+
+
+def looking(recorded: Recorded[Event]) -> Iterable[Row]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that the look itself needed
+            found.append(str(entry.readlink()))
+    raise LookupError(" ".join(found))
+
+
+async def test_a_worker_holds_no_connection_of_whom_it_works_for(lived: Lived) -> None:
+    with pytest.raises(LookupError) as seen:
+        await lived.rebuild(looking).run(service_role="registry")
+    sockets = [name for name in str(seen.value).split() if name.startswith("socket:")]
+    assert len(sockets) == 4, "to whom it works for, to the keyring, and the loop's own pair"
 
 
 async def test_a_rebuild_that_is_cancelled_takes_its_workers_along(lived: Lived) -> None:
