@@ -35,6 +35,8 @@ FIRST_BATCH = 100
 QUICK_SECONDS, SLOW_SECONDS = 1.0, 4.0
 """A batch that took longer than this halves the next, one that was quicker doubles it: who waits for us sees us move."""
 POLL_SECONDS = 0.25
+LOOK_AGAIN_SECONDS = 2.0
+"""Who waits for another asks the database at every bell, and the stream (which may be repaired meanwhile) no oftener."""
 _RETRY_STOPPED = 5.0
 BEHIND_SECONDS = 15.0
 _PASSING = (
@@ -78,7 +80,9 @@ class Reader:
         self._announced = 0
         self._held_back = False
         self._reached = ""
+        self._wanted: Mapping[str, int] = {}
         self._awaited: dict[str, int] = {}
+        self._looked = 0.0
         self._most = FIRST_BATCH
         self._behind_since: float | None = None
         self._waits_for = ""
@@ -146,12 +150,14 @@ class Reader:
         """From our cursor to the end of the stream; a batch is fetched while the one before is digested."""
         cursors = await self._store.cursors()
         self.position, self._reached = cursors.get(self.source, 0), ""
+        if self._held_back and time.monotonic() - self._looked < LOOK_AGAIN_SECONDS and self._lacks(cursors):
+            self._waits_still(cursors)
+            return
+        self._looked = time.monotonic()
         async with aclosing(one_ahead(self._fetched(client, self.position))) as batches:
             async for messages in batches:
                 if not await self._take(messages, cursors):
                     return
-                # A long way behind and moving is work, not trouble.
-                self._behind_since = None
                 if not self._lock.held():
                     return
         if self._announced > self.position:
@@ -174,7 +180,7 @@ class Reader:
         envelopes, unreadable = self._read_envelopes(after, messages)
         ready = await self._ready(envelopes, cursors)
         if not ready and envelopes:
-            self._is_behind(f": {self.source}:{after + 1} waits for what its writer had seen")
+            self._waits_still(cursors)
         heeded = [m for m, e in zip(messages[:ready], envelopes, strict=False) if self._heeded(e)]
         while self.position < after + ready:
             some, heeded = heeded[: self._most], heeded[self._most :]
@@ -234,21 +240,27 @@ class Reader:
             seen = envelope.get("seen")
             if seen is None or seen == self._reached:
                 continue
-            wanted = {o: p for o, p in parse_seen(seen).items() if o in self._follows and o != self.source}
-            if any(cursors.get(other, 0) < position for other, position in wanted.items()):
+            self._wanted = {
+                o: p for o, p in parse_seen(seen).items() if o in self._follows and o != self.source
+            }
+            if self._lacks(cursors):
                 self._held_back = True
                 cursors |= await self._store.cursors()
-                if any(cursors.get(other, 0) < position for other, position in wanted.items()):
-                    self._await({other: cursors.get(other, 0) for other in wanted})
+                if self._lacks(cursors):
                     return n
             self._reached = seen
         self._held_back = False
         return len(envelopes)
 
-    def _await(self, reached: dict[str, int]) -> None:
+    def _lacks(self, cursors: Mapping[str, int]) -> bool:
+        return any(cursors.get(other, 0) < position for other, position in self._wanted.items())
+
+    def _waits_still(self, cursors: Mapping[str, int]) -> None:
         """As long as what an event waits for comes nearer, waiting is no trouble."""
+        reached = {other: cursors.get(other, 0) for other in self._wanted}
         if reached != self._awaited:
             self._awaited, self._behind_since = reached, None
+        self._is_behind(f": {self.source}:{self.position + 1} waits for what its writer had seen")
 
     async def _digest(self, upto: int, events: Sequence[Recorded[Event]]) -> None:
         """All at once; should that fail, one by one, so that only what cannot be digested stands still."""
@@ -275,6 +287,8 @@ class Reader:
             await self._store.commit(units, foreign=Foreign(self.source, self.position, events, upto))
             faults.reach(faults.Point.reaction_committed)
         self.position = upto
+        # A long way behind and moving is work, not trouble.
+        self._behind_since = None
 
 
 def _reason(fault: Exception) -> str:
