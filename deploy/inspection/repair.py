@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
 import orjson
 from nats.aio.client import Client
 
@@ -24,6 +23,8 @@ from shared.messaging.streams import Message, Stream, StreamMissing
 
 KEPT_IN = "bus-repairs"
 _POLL = 0.2
+_STILL_DIGESTING = 3.0
+"""Seconds that a reader may need for what it had in its hands."""
 Progress = Callable[[str], None]
 
 
@@ -85,11 +86,9 @@ async def repair(wiring: Wiring, damage: Damage, progress: Progress, *, patience
         kept = await _keep(wiring, look, service)
         progress(f"what is foreign in {name} is kept in {kept}")
         await nats_streams.wipe(wiring.nats_url, seeds, name)
-        # While there is no stream nobody reads: who had passed the foreign message goes back to before it.
-        done = Repaired(name, damage.comparison.head, kept)
-        for reader in damage.passed:
-            if await _set_back(await look.live(reader), service, damage.first - 1):
-                done.set_back.append(reader)
+        # Now that there is no stream nobody reads on: who had passed the foreign message goes back to before it.
+        set_back = await _set_back(look, service, damage.first)
+        done = Repaired(name, damage.comparison.head, kept, set_back=set_back)
         await nats_streams.provision(wiring.nats_url, seeds, replicas)
         progress(f"the stream {name} is made anew; {service} publishes its history again")
         await _published_again(look, service, done, progress, patience)
@@ -125,8 +124,16 @@ async def _passed(look: Look, source: str, first: int) -> dict[str, int]:
     return found
 
 
-async def _set_back(store: asyncpg.Connection, source: str, position: int) -> bool:
-    return bool(await store.fetchval(SQL("set_cursor_back"), source, position))
+async def _set_back(look: Look, source: str, first: int) -> list[str]:
+    """Whoever has passed the first difference, or comes to pass it with what was fetched before the stream was gone."""
+    found = set()
+    until = time.monotonic() + _STILL_DIGESTING
+    while time.monotonic() < until:
+        for service in await _passed(look, source, first):
+            if await (await look.live(service)).fetchval(SQL("set_cursor_back"), source, first - 1):
+                found.add(service)
+        await asyncio.sleep(_POLL)
+    return [service for service in SERVICES if service in found]
 
 
 async def _keep(wiring: Wiring, look: Look, service: str) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest_asyncio
 
 from deploy.engines import nats_streams
 from deploy.inspection import Invariant, Outcome, inspect
+from deploy.inspection.repair import damages, repair
 from deploy.rebuilding import rebuild
 from shared.ids import new_id
 from tests.acceptance.installation import Installation, School, until
@@ -92,6 +94,28 @@ async def enrolled_and_issued(installation: Installation) -> School:
     return school
 
 
+async def forged_and_read(installation: Installation) -> None:
+    entry = await last_entry(installation, "registry")
+    forged = entry | {
+        "id": new_id(),
+        "sequence": str(int(entry["sequence"]) + 1),
+        "type": "custode.registry.SchoolYearOpened.v2",
+        "data": {
+            "school": entry["school"],
+            "year": "2099/2100",
+            "starts": "2099-09-01",
+            "ends": "2100-08-31",
+        },
+    }
+    subject = f"registry.evt.{entry['school']}.school.SchoolYearOpened"
+    await put_in(installation, "registry", subject, orjson.dumps(forged))
+
+    async def read() -> bool:
+        return (Invariant.cursors, "identity") in await violated(installation)
+
+    await until(read, 20, "identity's reading of the forged entry")
+
+
 async def test_a_foreign_message_stops_the_relay_and_nobody_digests_it(installation: Installation) -> None:
     """The relay is idle: nothing is written while the message comes and is found."""
     await put_in(installation, "registry", "registry.evt.X.y.Z", b"no entry at all")
@@ -136,25 +160,7 @@ async def test_a_forged_entry_is_read_and_what_it_left_is_found_and_mended(
     installation: Installation,
 ) -> None:
     """It has the right number and no personal part, which without the keyring cannot be forged: no reader can know."""
-    entry = await last_entry(installation, "registry")
-    forged = entry | {
-        "id": new_id(),
-        "sequence": str(int(entry["sequence"]) + 1),
-        "type": "custode.registry.SchoolYearOpened.v2",
-        "data": {
-            "school": entry["school"],
-            "year": "2099/2100",
-            "starts": "2099-09-01",
-            "ends": "2100-08-31",
-        },
-    }
-    subject = f"registry.evt.{entry['school']}.school.SchoolYearOpened"
-    await put_in(installation, "registry", subject, orjson.dumps(forged))
-
-    async def read() -> bool:
-        return (Invariant.cursors, "identity") in await violated(installation)
-
-    await until(read, 20, "identity's reading of the forged entry")
+    await forged_and_read(installation)
     found = await violated(installation)
     assert {(Invariant.streams, "registry"), (Invariant.cursors, "notifications")} <= found
     told = await custode(installation, "doctor", "--repair-bus", "--yes", "--json")
@@ -165,4 +171,18 @@ async def test_a_forged_entry_is_read_and_what_it_left_is_found_and_mended(
     await enrolled_and_issued(installation)  # the true entry of that number was heard
     assert await violated(installation) == {(Invariant.projections, "identity")}
     assert (await rebuild("identity", switch=True, wiring=installation.running.parts.wiring)).differences
+    assert await violated(installation) == set()
+
+
+async def test_who_reads_it_while_it_is_repaired_goes_back_too(installation: Installation) -> None:
+    """Between the look at who had read it and the end of the stream."""
+    await forged_and_read(installation)
+    wiring = installation.running.parts.wiring
+    (damage,) = await damages(wiring)
+    assert set(damage.passed) == {"identity", "notifications"}
+    repaired = await repair(wiring, replace(damage, passed={}), lambda _: None)
+    assert repaired.set_back == ["identity", "notifications"]
+    await at_rest(installation)
+    await enrolled_and_issued(installation)
+    assert (await rebuild("identity", switch=True, wiring=wiring)).differences
     assert await violated(installation) == set()
