@@ -31,10 +31,7 @@ class Shadow:
             await connection.execute(f"drop schema if exists {SCHEMA} cascade; create schema {SCHEMA}")
             for table in tables:
                 like = f'like projections."{table}" including all excluding indexes'
-                # It is full and analysed before anybody reads it: until then autovacuum would only be in the way.
-                await connection.execute(
-                    f'create table {SCHEMA}."{table}" ({like}) with (autovacuum_enabled = off)'
-                )
+                await connection.execute(f'create table {SCHEMA}."{table}" ({like})')
                 rows = await connection.fetch(SQL("indexes"), f'projections."{table}"', SCHEMA)
                 for row in rows:
                     if row["is_key"]:
@@ -70,7 +67,6 @@ class Shadow:
         """The live tables go, these come in their place, their indexes under the same names."""
         for table in self.tables:
             await connection.execute(f'drop table projections."{table}"')
-            await connection.execute(f'alter table {SCHEMA}."{table}" reset (autovacuum_enabled)')
             await connection.execute(f'alter table {SCHEMA}."{table}" set schema projections')
             await connection.execute(
                 f'grant select, insert, update, delete on projections."{table}" to "{service_role}"'
