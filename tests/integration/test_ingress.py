@@ -11,7 +11,7 @@ from shared.keyring.keyring import KeyEncryptionKey
 from shared.messaging.bus import Bus
 from shared.messaging.ingress import Incoming, Ingress, Poison
 from tests.conftest import Kernel
-from tests.integration.test_messaging import until
+from tests.integration.messaging_fixtures import until
 
 SCHOOL = "TOIS0000ZZ"
 SUBJECT = f"ingress.{SCHOOL}.cmd"
