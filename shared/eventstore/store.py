@@ -69,7 +69,7 @@ class EventStore:
         return await self.write(await self.seal(units), foreign=foreign, atomic=atomic)
 
     async def seal(self, units: Sequence[Unit]) -> list[Sealed]:
-        """All that is slow and needs no place in history: ids, JSON, personal parts sealed."""
+        """Keys at hand, and encoded what can be beforehand (see `sealing`): of a large commit not all of it."""
         return await seal(self.keyring, units)
 
     async def write(
