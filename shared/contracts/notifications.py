@@ -1,13 +1,14 @@
 """The facts of notifications: what reached whom, and how (S2, S4)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.event import Event, contract
-from shared.contracts.policy import Channel
+from shared.contracts.event import Event, Personal, PersonalData, contract
+from shared.contracts.policy import Channel, HolderRole
+from shared.contracts.registry import Note
 
 
 class DeliveryProblem(StrEnum):
@@ -33,6 +34,72 @@ class PrintingReason(StrEnum):
     printer_fault = "printer_fault"
     not_collected = "not_collected"
     other = "other"
+
+
+class ResendingReason(StrEnum):
+    """Why a mail that had been accepted goes again, with the same secret (M8)."""
+
+    not_received = "not_received"
+    deleted = "deleted"
+    address_corrected = "address_corrected"
+    other = "other"
+
+
+class BounceKind(StrEnum):
+    """As the status code of a DSN tells them apart: 5.x.x and 4.x.x (RFC 3463)."""
+
+    permanent = "permanent"
+    temporary = "temporary"
+
+
+class HandedTo(StrEnum):
+    holder = "holder"
+    pupil = "pupil"
+    guardian = "guardian"
+    delegate = "delegate"
+
+
+class HandOverBy(StrEnum):
+    """`scan`: the slip's QR with a signed-in phone. `tick`: names on the class's page. `list`: from the signed paper."""
+
+    scan = "scan"
+    tick = "tick"
+    list = "list"
+
+
+class NoticeKind(StrEnum):
+    reminder = "reminder"
+    circular = "circular"
+
+
+class Audience(StrEnum):
+    guardians = "guardians"
+    pupils = "pupils"
+    teachers = "teachers"
+    ata = "ata"
+    public = "public"
+
+
+class AlertKind(StrEnum):
+    """`access_before_hand_over`: a parent's slip was used before anybody had handed it over (P11)."""
+
+    access_before_hand_over = "access_before_hand_over"
+    claims_over_limit = "claims_over_limit"
+    campaign_bounces = "campaign_bounces"
+
+
+class Delegate(PersonalData):
+    """Who took a slip for another."""
+
+    name: str
+
+
+class CircularAudience(BaseModel):
+    """`classes`: only those; empty: all of the school."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    audiences: tuple[Audience, ...]
+    classes: tuple[str, ...] = ()
 
 
 class _NotificationsEvent(Event):
@@ -118,3 +185,212 @@ class DeliverySuperseded(_NotificationsEvent):
     """The secret was replaced, used or ended before this delivery reached its holder: nothing is left to send."""
 
     delivery: str
+
+
+@contract
+class EmailBounced(_NotificationsEvent):
+    """A message that had been accepted came back (RFC 3464). `status` is the enhanced code, e.g. `5.1.1`."""
+
+    delivery: str
+    kind: BounceKind
+    status: str
+
+
+@contract
+class ResendRequested(_NotificationsEvent):
+    """The same secret goes to the address as it is known now; only while its sealed copy exists (M8)."""
+
+    delivery: str
+    reason: ResendingReason
+
+
+@contract
+class SlipHandedOver(_NotificationsEvent):
+    """By the event's actor, in the class `class_id` or at the desk (None) (P5)."""
+
+    delivery: str
+    account: str
+    holder: str
+    credential: str
+    class_id: str | None
+    to: HandedTo
+    by: HandOverBy
+    delegate: Personal[Delegate] | None = None
+
+
+@contract
+class SlipHandOverUndone(_NotificationsEvent):
+    delivery: str
+    account: str
+    holder: str
+    credential: str
+    reason: Personal[Note]
+
+
+@contract
+class CampaignPlanned(_NotificationsEvent):
+    """Credentials for these roles and classes (empty: all) are issued and sent from `opens` on, unattended; at most
+    `per_domain_a_minute` messages to one mail domain (E1)."""
+
+    campaign: str
+    title: str
+    roles: tuple[HolderRole, ...]
+    classes: tuple[str, ...] = ()
+    opens: datetime
+    per_domain_a_minute: int | None = Field(default=None, ge=1)
+
+
+@contract
+class CampaignOpened(_NotificationsEvent):
+    campaign: str
+
+
+@contract
+class CampaignPaused(_NotificationsEvent):
+    """Nothing is issued or sent for it until it is resumed; what was on its way arrives."""
+
+    campaign: str
+    reason: str
+
+
+@contract
+class CampaignResumed(_NotificationsEvent):
+    campaign: str
+
+
+@contract
+class CampaignCompleted(_NotificationsEvent):
+    """Every holder of its audience has one outcome."""
+
+    campaign: str
+    sent: int
+    failed: int
+
+
+@contract
+class CampaignCancelled(_NotificationsEvent):
+    campaign: str
+    reason: str
+
+
+@contract
+class NoticeRequested(_NotificationsEvent):
+    """A message that carries no secret, for one recipient: a reminder, or a circular (`about`)."""
+
+    notice: str
+    kind: NoticeKind
+    holder: str
+    about: str
+
+
+@contract
+class NoticeAttempted(_NotificationsEvent):
+    notice: str
+    attempt: int
+
+
+@contract
+class NoticeAccepted(_NotificationsEvent):
+    notice: str
+    attempt: int
+    code: int
+
+
+@contract
+class NoticeDeferred(_NotificationsEvent):
+    notice: str
+    attempt: int
+    code: int | None
+    problem: DeliveryProblem
+    retry_at: datetime
+
+
+@contract
+class NoticeFailed(_NotificationsEvent):
+    notice: str
+    attempt: int
+    code: int | None
+    problem: DeliveryProblem
+
+
+@contract
+class NoticeBounced(_NotificationsEvent):
+    notice: str
+    kind: BounceKind
+    status: str
+
+
+@contract
+class ReminderSent(_NotificationsEvent):
+    """Who never signed in was asked to. `number` counts from 1 for these credentials."""
+
+    notice: str
+    account: str
+    holder: str
+    credential: str
+    number: int = Field(ge=1)
+
+
+@contract
+class CircularPublished(_NotificationsEvent):
+    """A circular is a public document of the school: no personal data is in it (P10, E11). `text` is plain, paragraphs
+    divided by empty lines. `day` is the date that it bears."""
+
+    circular: str
+    school: str
+    number: str
+    day: date
+    subject: str
+    text: str
+    signed_by: str
+    audience: CircularAudience
+
+
+@contract
+class CircularRead(_NotificationsEvent):
+    awaited: ClassVar[bool] = False
+    circular: str
+    holder: str
+
+
+@contract
+class CircularWithdrawn(_NotificationsEvent):
+    circular: str
+    reason: str
+
+
+@contract
+class LetterheadAdopted(_NotificationsEvent):
+    """The lines at the head of the school's circulars and slips, and those at their foot."""
+
+    school: str
+    head: tuple[str, ...]
+    foot: tuple[str, ...] = ()
+
+
+@contract
+class MailTemplateAdapted(_NotificationsEvent):
+    """A school's own words for one message in one language; None for a part that stays as it comes."""
+
+    school: str
+    template: str
+    language: str
+    subject: str | None
+    opening: str | None
+    closing: str | None
+
+
+@contract
+class AlertRaised(_NotificationsEvent):
+    """`about` is the account, the credential or the campaign concerned."""
+
+    alert: str
+    kind: AlertKind
+    about: str
+    holder: str | None = None
+
+
+@contract
+class AlertSettled(_NotificationsEvent):
+    alert: str
+    note: Personal[Note] | None = None

@@ -35,6 +35,13 @@ class Justification(StrEnum):
     by_default = "by_default"
 
 
+class GuardiansOfAge(StrEnum):
+    """What a parent sees of a pupil who is of age: as before, or only with the pupil's consent (M4)."""
+
+    keep = "keep"
+    by_consent = "by_consent"
+
+
 class HolderRole(StrEnum):
     """As the policy sees a holder: age is derived from the date, never stored (M4)."""
 
@@ -55,7 +62,11 @@ class RolePolicy(BaseModel):
 
 
 class CredentialPolicy(BaseModel):
-    """How a school hands out its keys. Dates are local (Europe/Rome)."""
+    """How a school hands out its keys. Dates are local (Europe/Rome).
+
+    `staff_password_only_until`: until the day before it, staff may regenerate, import and change this policy without a
+    passkey; None: never. `reminder_days`: after how many days who never signed in is reminded; None: never.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     guardian: RolePolicy
@@ -65,7 +76,10 @@ class CredentialPolicy(BaseModel):
     campaign_opens: date | None = None
     justification: Justification = Justification.by_request
     pupils_of_age_justify_alone: bool = True
+    guardians_of_age: GuardiansOfAge = GuardiansOfAge.keep
     local_credentials_until: date | None = None
+    staff_password_only_until: date | None = None
+    reminder_days: int | None = Field(default=7, ge=1, le=60)
 
     def of(self, role: HolderRole) -> RolePolicy:
         return {

@@ -4,8 +4,9 @@ from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from shared.contracts import earlier
 from shared.contracts.event import Event, Personal, PersonalData, contract
 from shared.contracts.policy import CredentialPolicy
 
@@ -58,6 +59,52 @@ class GuardianDetails(PersonalData):
     external_id: str
 
 
+class IdentityCheck(StrEnum):
+    """How whoever sat at the desk knew who stood before it."""
+
+    identity_document = "identity_document"
+    known_in_person = "known_in_person"
+    called_back = "called_back"
+    delegate_with_document = "delegate_with_document"
+
+
+class RestrictionGround(StrEnum):
+    court_order = "court_order"
+    parental_responsibility = "parental_responsibility"
+    pupil_of_age = "pupil_of_age"
+    other = "other"
+
+
+class EndGround(StrEnum):
+    court_order = "court_order"
+    wrong_link = "wrong_link"
+    merged = "merged"
+    other = "other"
+
+
+class StaffKind(StrEnum):
+    teacher = "teacher"
+    ata = "ata"
+    secretary = "secretary"
+    principal = "principal"
+
+
+class Note(PersonalData):
+    """What the desk, or a holder, wrote about a case."""
+
+    text: str
+
+
+class ContactAddress(PersonalData):
+    email: str
+
+
+class StaffContact(PersonalData):
+    family_name: str
+    given_name: str
+    email: str | None = None
+
+
 class PersonKind(StrEnum):
     pupil = "pupil"
     guardian = "guardian"
@@ -85,10 +132,25 @@ class SchoolRegistered(_RegistryEvent):
 
 
 @contract
+class CredentialPolicyAdoptedV1(_RegistryEvent):
+    # In force from the moment of its adoption. No docstring: it would be in the published schema.
+    model_config = ConfigDict(title="CredentialPolicyAdopted")
+    wire_name: ClassVar[str | None] = "CredentialPolicyAdopted"
+    school: str
+    policy: earlier.CredentialPolicy
+    reason: str
+
+
+@contract
 class CredentialPolicyAdopted(_RegistryEvent):
+    """Who adopted it is the event's actor. `in_force_from` (local date) is never before the day of the adoption, but
+    None is: from this moment on. It never changes what was decided before it."""
+
+    version: ClassVar[int] = 2
     school: str
     policy: CredentialPolicy
     reason: str
+    in_force_from: date | None = None
 
 
 @contract
@@ -209,3 +271,137 @@ class PersonIdentified(_RegistryEvent):
     person: str
     kind: PersonKind
     identifier: Personal[Identifier]
+
+
+@contract
+class GuardianshipRestricted(_RegistryEvent):
+    """From `on` (local date; today or later) this guardian sees nothing of this child, whatever an import says (M3)."""
+
+    guardian: str
+    student: str
+    on: date
+    ground: RestrictionGround
+    note: Personal[Note]
+
+
+@contract
+class GuardianshipRestrictionLifted(_RegistryEvent):
+    guardian: str
+    student: str
+    note: Personal[Note]
+
+
+@contract
+class GuardianshipEnded(_RegistryEvent):
+    """From `on` this guardianship is no more. Said again by a system, it comes back only by the desk (M3)."""
+
+    guardian: str
+    student: str
+    on: date
+    ground: EndGround
+    note: Personal[Note]
+
+
+@contract
+class WrongChildReported(_RegistryEvent):
+    """*This is not my child*: what the guardian sees of the child is closed until the desk has decided (M9)."""
+
+    guardian: str
+    student: str
+    note: Personal[Note]
+
+
+@contract
+class WrongChildRejected(_RegistryEvent):
+    """The link was right after all. Where it was wrong, `GuardianshipEnded` says so."""
+
+    guardian: str
+    student: str
+    note: Personal[Note]
+
+
+@contract
+class GuardiansMerged(_RegistryEvent):
+    """`merged` was a second record of `guardian`: their links were made `guardian`'s before. Stands in the stream of
+    `merged` (M1)."""
+
+    guardian: str
+    merged: str
+    note: Personal[Note]
+
+
+@contract
+class ContactAddressCorrected(_RegistryEvent):
+    """The address for credentials, put right at the desk after an identity check (E3)."""
+
+    guardian: str
+    address: Personal[ContactAddress]
+    identity_check: IdentityCheck
+    reason: Personal[Note]
+
+
+@contract
+class InstitutionalMailboxActivated(_RegistryEvent):
+    """The pupil's mailbox exists and receives: only now may credentials go there (E8)."""
+
+    student: str
+    mailbox: Personal[ContactAddress]
+
+
+@contract
+class JustificationServiceRequested(_RegistryEvent):
+    """A parent asked for online justification of this child, having confirmed it with PIN or password (P8)."""
+
+    guardian: str
+    student: str
+
+
+@contract
+class JustificationServiceActivated(_RegistryEvent):
+    """From now on, and from year to year, this guardian may justify this child's absences online (P8)."""
+
+    guardian: str
+    student: str
+
+
+@contract
+class JustificationServiceEnded(_RegistryEvent):
+    guardian: str
+    student: str
+
+
+@contract
+class ParentalAccessConsented(_RegistryEvent):
+    """A pupil of age lets (or no longer lets) this guardian see their data, where the policy asks (M4)."""
+
+    student: str
+    guardian: str
+    consents: bool
+
+
+@contract
+class StaffMemberAppointed(_RegistryEvent):
+    """Somebody works at the school: whom circulars reach. `person` is that of their account, where they have one."""
+
+    person: str
+    kind: StaffKind
+    details: Personal[StaffContact]
+
+
+@contract
+class StaffMemberLeft(_RegistryEvent):
+    person: str
+
+
+@contract
+class TeacherAssigned(_RegistryEvent):
+    """This person teaches in this class, and may record what is handed over there (P5)."""
+
+    teacher: str
+    class_id: str
+
+
+@contract
+class TeacherUnassigned(_RegistryEvent):
+    teacher: str
+    class_id: str

@@ -5,7 +5,14 @@ from datetime import date
 from typing import Any
 
 from shared.contracts.event import Event
-from shared.contracts.registry import SchoolYearOpened, SchoolYearOpenedV1
+from shared.contracts.identity import ShredReason, SlipShredded, SlipShreddedV1
+from shared.contracts.policy import CredentialPolicy
+from shared.contracts.registry import (
+    CredentialPolicyAdopted,
+    CredentialPolicyAdoptedV1,
+    SchoolYearOpened,
+    SchoolYearOpenedV1,
+)
 
 
 def _school_year_opened(old: Event) -> Event:
@@ -17,7 +24,26 @@ def _school_year_opened(old: Event) -> Event:
     )
 
 
-_STEPS: dict[type[Event], Callable[[Any], Event]] = {SchoolYearOpenedV1: _school_year_opened}
+def _policy_adopted(old: Event) -> Event:
+    """What the first version did not speak of stays as it was then: no reminders, and no passkeys yet."""
+    assert isinstance(old, CredentialPolicyAdoptedV1)
+    policy = CredentialPolicy(
+        **old.policy.model_dump(), reminder_days=None, staff_password_only_until=date.max
+    )
+    return CredentialPolicyAdopted(school=old.school, policy=policy, reason=old.reason)
+
+
+def _slip_shredded(old: Event) -> Event:
+    assert isinstance(old, SlipShreddedV1)
+    because = ShredReason(old.because.value)
+    return SlipShredded(account=old.account, credential=old.credential, because=because)
+
+
+_STEPS: dict[type[Event], Callable[[Any], Event]] = {
+    SchoolYearOpenedV1: _school_year_opened,
+    CredentialPolicyAdoptedV1: _policy_adopted,
+    SlipShreddedV1: _slip_shredded,
+}
 
 
 def upcast(event: Event) -> Event:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Self, TypeVar
 
 import nats.errors
@@ -78,6 +78,8 @@ class PrincipalAnswer(_Message):
     session_expires: datetime
     language: str
     session_id: str = Field(repr=False)
+    strong: bool = False
+    password_only_until: date | None = None
 
 
 class Answer(_Message):
@@ -99,6 +101,8 @@ class Answer(_Message):
                 session_expires=principal.session_expires,
                 language=principal.language,
                 session_id=principal.session_id,
+                strong=principal.strong,
+                password_only_until=principal.password_only_until,
             )
         )
 

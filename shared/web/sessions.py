@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal, NewType, Protocol, get_args
 from urllib.parse import quote, unquote, urlsplit
 
@@ -30,7 +30,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks. `must_change`: the initial password still stands, nothing but changing it is open (E5)."""
+    """Who asks. `must_change`: the initial password still stands, nothing but changing it is open (E5).
+
+    `strong`: came in with a passkey, or their school still takes the password alone, until the day before
+    `password_only_until`.
+    """
 
     account_id: str
     person_id: str
@@ -40,6 +44,8 @@ class Principal:
     session_expires: datetime
     language: str = "it"
     session_id: str = field(default="", repr=False)
+    strong: bool = False
+    password_only_until: date | None = None
 
 
 class Introspector(Protocol):

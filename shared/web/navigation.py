@@ -1,0 +1,31 @@
+"""The desk's one navigation, whichever service serves the page: what the table of actions lets this person do."""
+
+from collections.abc import Sequence
+
+from shared.web.actions import Action, may
+from shared.web.i18n import N_, gettext
+from shared.web.sessions import Principal
+from shared.web.templating import NavItem
+
+_DESK: tuple[tuple[Action, str, str], ...] = (
+    (Action.see_deliveries, N_("Classi"), "/consegne/"),
+    (Action.import_files, N_("Importa"), "/registro/sportello/importa"),
+    (Action.request_regeneration, N_("Richieste"), "/accesso/sportello/richieste"),
+    (Action.run_campaigns, N_("Campagne"), "/consegne/campagne"),
+    (Action.publish_circulars, N_("Circolari"), "/consegne/circolari"),
+    (Action.settle_alerts, N_("Avvisi"), "/consegne/avvisi"),
+    (Action.settle_wrong_child, N_("Segnalazioni"), "/registro/sportello/segnalazioni"),
+    (Action.see_policy, N_("Regola"), "/registro/sportello/regola"),
+    (Action.manage_staff, N_("Personale"), "/accesso/sportello/personale"),
+)
+
+
+def desk_navigation(principal: Principal | None, active: str) -> Sequence[NavItem]:
+    """`active`: the href of the entry that the page belongs to."""
+    if principal is None:
+        return ()
+    return [
+        NavItem(gettext(label), href, href == active)
+        for action, label, href in _DESK
+        if may(principal, action)
+    ]
