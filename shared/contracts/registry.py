@@ -366,8 +366,11 @@ class JustificationServiceActivated(_RegistryEvent):
 
 @contract
 class JustificationServiceEnded(_RegistryEvent):
+    """Ended, or a request for it refused: `note` says why."""
+
     guardian: str
     student: str
+    note: Personal[Note]
 
 
 @contract
