@@ -11,6 +11,7 @@ from services.notifications.pages import router as pages_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings
 from shared.web.app import create_web_app
+from shared.web.confirmation import BusConfirmer
 from shared.web.sessions import Introspector
 from shared.web.settings import WebSettings
 from shared.web.templating import Pages
@@ -37,6 +38,7 @@ def build_web(
         settings=settings,
         pages=pages,
         introspector=introspector,
+        confirmer=BusConfirmer(runtime.bus),
         checks=runtime.checks() | checks,
         registry=metrics,
         openapi_url="/api/notifications/openapi.json",

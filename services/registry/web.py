@@ -10,6 +10,7 @@ from services.registry.operations import Registry
 from services.registry.pages import router as pages_router
 from services.registry.uploads import Uploads
 from shared.web.app import create_web_app
+from shared.web.confirmation import BusConfirmer
 from shared.web.reference import add_reference
 from shared.web.sessions import Introspector
 from shared.web.settings import WebSettings
@@ -36,6 +37,7 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
         settings=settings,
         pages=Pages("Registro", template_folders=[HERE / "templates"], translations=[HERE / "locales"]),
         introspector=introspector,
+        confirmer=BusConfirmer(runtime.bus),
         checks=runtime.checks(),
         registry=metrics,
         openapi_url=OPENAPI,

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
+from shared.web.confirmation import Confirmer
 from shared.web.description import describe
 from shared.web.errors import install_errors
 from shared.web.guard import CatchAllMiddleware, LanguageMiddleware
@@ -47,6 +48,7 @@ def create_web_app(
     registry: CollectorRegistry | None = None,
     lifespan: Lifespan | None = None,
     openapi_url: str | None = None,
+    confirmer: Confirmer | None = None,
     version: str = "1",
     description: str = "",
 ) -> FastAPI:
@@ -66,7 +68,7 @@ def create_web_app(
         redoc_url=None,
     )
     metrics = registry if registry is not None else CollectorRegistry()
-    app.state.web = WebState(settings=settings, pages=pages, introspector=introspector)
+    app.state.web = WebState(settings=settings, pages=pages, introspector=introspector, confirmer=confirmer)
     app.state.metrics = metrics
     install(app, settings, metrics)
     app.mount("/static", ImmutableStatic(directory=STATIC), name="static")

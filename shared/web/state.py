@@ -8,17 +8,19 @@ from starlette.requests import HTTPConnection
 from shared.web.settings import WebSettings
 
 if TYPE_CHECKING:
+    from shared.web.confirmation import Confirmer
     from shared.web.sessions import Introspector
     from shared.web.templating import Pages
 
 
 @dataclass(frozen=True)
 class WebState:
-    """Settings, pages and the one who knows sessions."""
+    """Settings, pages, the one who knows sessions and the one who redeems confirmations."""
 
     settings: WebSettings
     pages: "Pages"
     introspector: "Introspector | None" = None
+    confirmer: "Confirmer | None" = None
 
 
 def web_state(connection: HTTPConnection) -> WebState:

@@ -148,6 +148,7 @@ async def test_claims_come_from_notifications_only_and_introspection_not_from_ou
     async with as_user(bus, "identity") as identity:
         await identity.subscribe("identity.slips.claim", queue="q", cb=answer)
         await identity.subscribe("identity.sessions.introspect", queue="q", cb=answer)
+        await identity.subscribe("identity.confirmations.redeem", queue="q", cb=answer)
         await identity.flush()
         async with as_user(bus, "notifications") as client:
             assert (await client.request("identity.slips.claim", b"{}", timeout=2)).data == b"yes"
@@ -155,10 +156,16 @@ async def test_claims_come_from_notifications_only_and_introspection_not_from_ou
         async with as_user(bus, "registry") as client:
             assert await unheard(client, "identity.slips.claim")
             assert (await client.request("identity.sessions.introspect", b"{}", timeout=2)).data == b"yes"
+        for user in ("registry", "notifications"):
+            async with as_user(bus, user) as client:
+                assert (
+                    await client.request("identity.confirmations.redeem", b"{}", timeout=2)
+                ).data == b"yes"
         for user in ("auditor", f"school_{SCHOOL}"):
             async with as_user(bus, user) as client:
                 assert await unheard(client, "identity.slips.claim")
                 assert await unheard(client, "identity.sessions.introspect")
+                assert await unheard(client, "identity.confirmations.redeem")
 
 
 @pytest.mark.parametrize(("listener", "owner"), [(a, b) for a, b in FOREIGN if a != "auditor"])
