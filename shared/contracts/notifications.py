@@ -94,6 +94,15 @@ class Delegate(PersonalData):
     name: str
 
 
+class AudienceSize(BaseModel):
+    """Of one audience, at the moment of publication: how many people it has, and to how many a message goes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    audience: Audience
+    holders: int = Field(ge=0)
+    by_mail: int = Field(ge=0)
+
+
 class CircularAudience(BaseModel):
     """`classes`: only those; empty: all of the school."""
 
@@ -189,9 +198,11 @@ class DeliverySuperseded(_NotificationsEvent):
 
 @contract
 class EmailBounced(_NotificationsEvent):
-    """A message that had been accepted came back (RFC 3464). `status` is the enhanced code, e.g. `5.1.1`."""
+    """The message of this attempt had been accepted, and came back (RFC 3464). `status` is the enhanced code, e.g.
+    `5.1.1`; `temporary` (4.x.x): whoever was to deliver it gave up trying."""
 
     delivery: str
+    attempt: int
     kind: BounceKind
     status: str
 
@@ -275,12 +286,15 @@ class CampaignCancelled(_NotificationsEvent):
 
 @contract
 class NoticeRequested(_NotificationsEvent):
-    """A message that carries no secret, for one recipient: a reminder, or a circular (`about`)."""
+    """A message that carries no secret, for one recipient. `about`: of a circular its id; of a reminder the credential,
+    with its `account` and which reminder of these credentials it is (`number`, from 1)."""
 
     notice: str
     kind: NoticeKind
     holder: str
     about: str
+    account: str | None = None
+    number: int = Field(default=1, ge=1)
 
 
 @contract
@@ -315,7 +329,10 @@ class NoticeFailed(_NotificationsEvent):
 
 @contract
 class NoticeBounced(_NotificationsEvent):
+    """The message of this attempt had been accepted, and came back (RFC 3464)."""
+
     notice: str
+    attempt: int
     kind: BounceKind
     status: str
 
@@ -334,23 +351,29 @@ class ReminderSent(_NotificationsEvent):
 @contract
 class CircularPublished(_NotificationsEvent):
     """A circular is a public document of the school: no personal data is in it (P10, E11). `text` is plain, paragraphs
-    divided by empty lines. `day` is the date that it bears."""
+    divided by empty lines. `day` is the date that it bears; a number is given once in a school `year`. Whom it went to
+    by mail is told by `NoticeRequested`."""
 
     circular: str
     school: str
+    year: str = Field(pattern=r"^\d{4}/\d{4}$")
     number: str
     day: date
     subject: str
     text: str
     signed_by: str
     audience: CircularAudience
+    sizes: tuple[AudienceSize, ...] = ()
 
 
 @contract
 class CircularRead(_NotificationsEvent):
+    """A signed-in person of one of its audiences opened it for the first time."""
+
     awaited: ClassVar[bool] = False
     circular: str
     holder: str
+    audience: Audience
 
 
 @contract
