@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from services.identity import projections_own
 from services.identity.domain.account import role_of
 from shared.contracts import identity as own
 from shared.contracts import notifications as mail
@@ -10,7 +11,8 @@ from shared.contracts import registry
 from shared.contracts.event import Event, Recorded
 from shared.eventstore.projection import Change, Put, Remove, Row
 
-REDUCERS: dict[type[Event], Callable[[Any, Recorded[Event]], Iterable[Row]]] = {}
+Reducer = Callable[[Any, Recorded[Event]], Iterable[Row]]
+REDUCERS: dict[type[Event], Reducer] = {}
 
 
 def project(recorded: Recorded[Event]) -> Iterable[Row]:
@@ -169,3 +171,13 @@ def _account(
 ) -> Put:
     row = {"account": account, "school": school, "holder": holder, "role": role.value}
     return Put("accounts_v1", row | {"roles": ",".join(roles), "user_code": code})
+
+
+def _both(first: Reducer, second: Reducer) -> Reducer:
+    return lambda e, r: (*first(e, r), *second(e, r))
+
+
+# An event may say something to several topics.
+for _topic in (projections_own.REDUCERS,):
+    for _event, _reducer in _topic.items():
+        REDUCERS[_event] = _both(REDUCERS[_event], _reducer) if _event in REDUCERS else _reducer
