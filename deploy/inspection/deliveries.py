@@ -88,6 +88,12 @@ def _step(delivery: Delivery, fact: Fact) -> None:
         case "EmailAccepted":
             fine = before == "attempting" and attempt == delivery.attempts
             delivery.status = "accepted"
+        case "EmailBounced":
+            fine = before in ("accepted", "attempting", "deferred") and (attempt or 0) <= delivery.attempts
+            delivery.status = "bounced"
+        case "ResendRequested":
+            fine = before in ("accepted", "bounced", "failed", "refused")
+            delivery.status = "requested"
         case "SlipPrinted":
             fine = before in ("requested", "printed") and fact.data["printing"] == delivery.printings + 1
             delivery.printings, delivery.status = fact.data["printing"], "printed"

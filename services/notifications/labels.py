@@ -39,6 +39,11 @@ STATES: Final[Mapping[State, Label]] = {
     State.deferred: Label(
         N_("Rimandata"), "warning", N_("Il server di posta chiede di riprovare: lo facciamo da soli.")
     ),
+    State.bounced: Label(
+        N_("Tornata indietro"),
+        "danger",
+        N_("L’e-mail era stata presa in carico, poi è tornata indietro: non è arrivata."),
+    ),
     State.undelivered: Label(
         N_("Non recapitata"), "danger", N_("L’e-mail è stata respinta e non sarà più tentata.")
     ),
@@ -124,6 +129,7 @@ STATUSES: Final[Mapping[str, Label]] = {
     "attempting": Label(N_("Invio in corso"), "progress", ""),
     "deferred": Label(N_("Rimandata"), "warning", ""),
     "accepted": Label(N_("Inviata"), "success", ""),
+    "bounced": Label(N_("Tornata indietro"), "danger", ""),
     "failed": Label(N_("Non recapitata"), "danger", ""),
     "refused": Label(N_("Non effettuata"), "danger", ""),
     "printed": Label(N_("Stampata"), "success", ""),

@@ -14,13 +14,8 @@ from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.channels.slip.model import Notice, Slip, SlipPdf
 from services.notifications.channels.slip.render import render_slips
 from services.notifications.claims import NotOpened, Opened, claim
-from services.notifications.domain.delivery import (
-    DELIVERY,
-    PrintSlip,
-    RequestDelivery,
-    fallback_id,
-    may_fall_back,
-)
+from services.notifications.domain.delivery import DELIVERY, fallback_id, may_fall_back
+from services.notifications.domain.delivery_commands import PrintSlip, RequestDelivery
 from services.notifications.domain.states import Step
 from services.notifications.epoch_keys import EpochKeys
 from services.notifications.letters import ROME, Letter, last_day, letters

@@ -4,14 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from services.notifications.domain.delivery import (
-    DELIVERY,
-    MAIL_CHANNELS,
-    RequestDelivery,
-    Supersede,
-    delivery_id,
-    fallback_id,
-)
+from services.notifications.domain.delivery import DELIVERY, MAIL_CHANNELS, delivery_id, fallback_id
+from services.notifications.domain.delivery_commands import RequestDelivery, Supersede
 from shared.contracts.event import Event, Recorded, because_of
 from shared.contracts.identity import CredentialsIssued, SlipShredded
 from shared.eventstore.commands import Workspace

@@ -26,8 +26,8 @@ from services.notifications.channels.email.outcome import (
     SendOutcome,
 )
 from services.notifications.claims import ClaimsUnavailable, NotOpened, Opened, claim
-from services.notifications.domain.delivery import (
-    DELIVERY,
+from services.notifications.domain.delivery import DELIVERY
+from services.notifications.domain.delivery_commands import (
     Attempt,
     GiveUp,
     Outcome,

@@ -15,7 +15,8 @@ from hypothesis.stateful import (
 
 from deploy.engines import PostgresEngine
 from services.identity.operations import issue_by_desk
-from services.notifications.domain.delivery import DELIVERY, PrintSlip
+from services.notifications.domain.delivery import DELIVERY
+from services.notifications.domain.delivery_commands import PrintSlip
 from services.notifications.letters import letters
 from shared.contracts import notifications as mail
 from shared.contracts.notifications import PrintingReason

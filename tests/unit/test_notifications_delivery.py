@@ -7,8 +7,13 @@ import pytest
 from services.notifications.domain.delivery import (
     DELIVERY,
     MOST_ATTEMPTS,
-    Attempt,
     Delivery,
+    delivery_id,
+    fallback_id,
+    may_fall_back,
+)
+from services.notifications.domain.delivery_commands import (
+    Attempt,
     GiveUp,
     PrintSlip,
     RecordAccepted,
@@ -16,9 +21,6 @@ from services.notifications.domain.delivery import (
     RecordFailed,
     RequestDelivery,
     Supersede,
-    delivery_id,
-    fallback_id,
-    may_fall_back,
 )
 from shared.contracts.event import Event
 from shared.contracts.notifications import (

@@ -5,6 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from services.notifications.domain.delivery_commands import (
+    Attempt,
+    Command,
+    GiveUp,
+    Outcome,
+    PrintSlip,
+    RecordAccepted,
+    RecordBounce,
+    RecordDeferred,
+    RecordFailed,
+    RequestDelivery,
+    Resend,
+    Supersede,
+)
 from shared.contracts.event import Event
 from shared.contracts.notifications import (
     DeliveryAttempted,
@@ -14,8 +28,11 @@ from shared.contracts.notifications import (
     DeliveryRequested,
     DeliverySuperseded,
     EmailAccepted,
+    EmailBounced,
     EmailDeferred,
     PrintingReason,
+    ResendingReason,
+    ResendRequested,
     SlipPrinted,
 )
 from shared.contracts.policy import Channel
@@ -43,6 +60,7 @@ class Status(StrEnum):
     attempting = "attempting"
     deferred = "deferred"
     accepted = "accepted"
+    bounced = "bounced"
     failed = "failed"
     refused = "refused"
     printed = "printed"
@@ -58,92 +76,42 @@ class Delivery:
     requested: DeliveryRequested | None = None
     attempts: int = 0
     printings: int = 0
+    resends: int = 0
+    resent_after: int = 0
+    """How many attempts there had been when it was last sent anew: a bounce of one of those says nothing of what
+    went out since."""
 
     @property
     def by_mail(self) -> bool:
         return self.requested is not None and self.requested.channel in MAIL_CHANNELS
 
 
-@dataclass(frozen=True, slots=True)
-class RequestDelivery:
-    """`reachable`: for a mail, whether the holder gave an address; without meaning for a slip."""
-
-    delivery: str
-    account: str
-    holder: str
-    credential: str
-    generation: int
-    channel: Channel
-    exclusive: bool
-    expires: datetime
-    reachable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Supersede:
-    """The secret is gone or replaced. `idle`: it is certain that no message is on its way at this moment."""
-
-    idle: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RecordAccepted:
-    attempt: int
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class RecordDeferred:
-    attempt: int
-    code: int | None
-    problem: DeliveryProblem
-    retry_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RecordFailed:
-    attempt: int
-    code: int | None
-    problem: DeliveryProblem
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """Nothing is on its way, and nothing can be: the sealed slip is not to be had any more."""
-
-    problem: DeliveryProblem
-
-
-@dataclass(frozen=True, slots=True)
-class PrintSlip:
-    at: datetime
-    reason: PrintingReason | None = None
-
-
-Outcome = RecordAccepted | RecordDeferred | RecordFailed
-Command = RequestDelivery | Supersede | GiveUp | Attempt | Outcome | PrintSlip
-
-
 def decide(state: Delivery, command: Command) -> Sequence[Event]:
     """Raises `Refused`: not_requested, other_channel_forbidden, expired, superseded, already_settled,
-    not_a_slip, reason_needed."""
+    not_a_slip, reason_needed, not_a_mail, on_its_way."""
     match command:
         case RequestDelivery():
             return _request(state, command)
-        case Supersede(idle):
-            return _supersede(state, idle=idle)
-        case GiveUp(problem):
-            return _give_up(state, problem)
         case Attempt(at):
             return _attempt(state, at)
         case PrintSlip(at, reason):
             return _print(state, at, reason)
-        case RecordAccepted() | RecordDeferred() | RecordFailed():
+        case Resend(why, at):
+            return _resend(state, why, at)
+        case _:
+            return _told(state, command)
+
+
+def _told(state: Delivery, command: Supersede | GiveUp | Outcome | RecordBounce) -> Sequence[Event]:
+    """What became of it, whoever says so."""
+    match command:
+        case Supersede(idle):
+            return _supersede(state, idle=idle)
+        case GiveUp(problem):
+            return _give_up(state, problem)
+        case RecordBounce():
+            return _bounce(state, command)
+        case _:
             return _outcome(state, command)
 
 
@@ -221,6 +189,33 @@ def _outcome(state: Delivery, command: Outcome) -> Sequence[Event]:
             return (DeliveryFailed(delivery=delivery, attempt=attempt, code=code, problem=problem),)
 
 
+def _bounce(state: Delivery, command: RecordBounce) -> Sequence[Event]:
+    """Counted once, however often it comes; one that is late says nothing of what was sent anew since."""
+    if state.requested is None or not state.resent_after < command.attempt <= state.attempts:
+        return ()
+    if state.status not in (Status.accepted, Status.attempting, Status.deferred):
+        return ()
+    delivery = state.requested.delivery
+    return (
+        EmailBounced(delivery=delivery, attempt=command.attempt, kind=command.kind, status=command.status),
+    )
+
+
+def _resend(state: Delivery, reason: ResendingReason, at: datetime) -> Sequence[Event]:
+    requested = _known(state)
+    if not state.by_mail:
+        raise Refused("not_a_mail", "These credentials were printed: print the same slip again.")
+    if state.status is Status.superseded:
+        raise Refused("superseded", "These credentials were replaced, used or ended.")
+    if requested.expires <= at:
+        raise Refused("expired", "The initial secret has ended: issue anew.")
+    if state.status in OPEN:
+        if reason is ResendingReason.address_corrected:
+            return ()
+        raise Refused("on_its_way", "This mail is still on its way: nothing is to be sent again.")
+    return (ResendRequested(delivery=requested.delivery, reason=reason),)
+
+
 def _print(state: Delivery, at: datetime, reason: PrintingReason | None) -> Sequence[Event]:
     requested = _known(state)
     if requested.channel is not Channel.slip:
@@ -249,6 +244,7 @@ def _known(state: Delivery) -> DeliveryRequested:
 
 _BECOMES: dict[type[Event], Status] = {
     EmailAccepted: Status.accepted,
+    EmailBounced: Status.bounced,
     EmailDeferred: Status.deferred,
     DeliveryFailed: Status.failed,
     DeliveryRefused: Status.refused,
@@ -264,6 +260,9 @@ def evolve(state: Delivery, event: Event) -> Delivery:
             return replace(state, status=Status.attempting, attempts=attempt)
         case SlipPrinted(printing=printing):
             return replace(state, status=Status.printed, printings=printing)
+        case ResendRequested():
+            again = state.resends + 1
+            return replace(state, status=Status.requested, resends=again, resent_after=state.attempts)
         case _:
             return replace(state, status=_BECOMES.get(type(event), state.status))
 
@@ -277,5 +276,5 @@ def may_fall_back(state: Delivery) -> bool:
         state.requested is not None
         and state.by_mail
         and not state.requested.exclusive
-        and state.status in (Status.failed, Status.refused)
+        and state.status in (Status.failed, Status.refused, Status.bounced)
     )

@@ -21,6 +21,7 @@ class State(StrEnum):
     sending = "sending"
     sent = "sent"
     deferred = "deferred"
+    bounced = "bounced"
     undelivered = "undelivered"
     no_address = "no_address"
     expired = "expired"
@@ -34,6 +35,7 @@ class Step(StrEnum):
     print = "print"
     reprint = "reprint"
     issue = "issue"
+    resend = "resend"
     correct_address = "correct_address"
 
 
@@ -84,6 +86,8 @@ _BY_STATUS = {
     Status.deferred: State.deferred,
     Status.accepted: State.sent,
 }
+_PASSING = frozenset({DeliveryProblem.mailbox_full, DeliveryProblem.gave_up, DeliveryProblem.not_reached})
+"""What the same address may be free of tomorrow: nothing is wrong with it."""
 _NOT_FORESEEN = frozenset(
     {
         RefusalReason.role_without_credentials,
@@ -143,9 +147,10 @@ def _by_mail(facts: Facts) -> Standing:
     if mail.status in _BY_STATUS:
         return Standing(_BY_STATUS[mail.status], Step.nothing)
     nowhere = mail.problem is DeliveryProblem.no_address
-    state = State.no_address if nowhere else State.undelivered
+    bounced = mail.status is Status.bounced
+    state = State.bounced if bounced else State.no_address if nowhere else State.undelivered
     if not facts.exclusive:
         return Standing(state, Step.print)
     if nowhere and facts.has_address:
         return Standing(state, Step.issue)
-    return Standing(state, Step.correct_address)
+    return Standing(state, Step.resend if mail.problem in _PASSING else Step.correct_address)
