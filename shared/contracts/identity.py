@@ -169,6 +169,15 @@ class SlipShredded(_IdentityEvent):
 
 
 @contract
+class SlipReturned(_IdentityEvent):
+    """Its hand-over was undone: nobody has the slip, and its copy is gone. Until a first access its holder is issued
+    anew freely: that is no regeneration (M8)."""
+
+    account: str
+    credential: str
+
+
+@contract
 class FirstAccessCompleted(_IdentityEvent):
     account: str
     credential: str
@@ -276,10 +285,12 @@ class RegenerationDenied(_IdentityEvent):
 
 @contract
 class CredentialsRegenerated(_IdentityEvent):
-    """Everything of the old generation is dead: password, PIN, sealed copy, sessions. `CredentialsIssued` follows."""
+    """Everything of `credential` is dead: password, PIN, sealed copy, sessions. `CredentialsIssued` of `generation`
+    follows, at once or when its channel opens."""
 
     request: str
     account: str
+    credential: str | None
     generation: int = Field(ge=1)
 
 
@@ -304,7 +315,10 @@ class AccountLocked(_IdentityEvent):
 
 @contract
 class AccountUnlocked(_IdentityEvent):
+    """At the desk after an identity check; None: the failures were forgotten with time."""
+
     account: str
+    identity_check: IdentityCheck | None = None
 
 
 @contract
@@ -316,8 +330,11 @@ class AccountSuspended(_IdentityEvent):
 
 @contract
 class AccountReinstated(_IdentityEvent):
+    """At the desk after an identity check; None: the holder is back at the school (M5)."""
+
     account: str
     note: Personal[Note] | None = None
+    identity_check: IdentityCheck | None = None
 
 
 @contract

@@ -1,13 +1,15 @@
-"""The account: who may sign in, and as whom. One live credential a holder; generations count up (DESIGN 5, 7)."""
+"""The account: who may sign in, and as whom. One live credential a holder; generations count up (DESIGN 5, 7).
+
+What can be decided of it stands by topic beside this file; here is which topic, and what each event changes.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
+from services.identity.domain import credentials, regeneration, standing
 from services.identity.domain.commands import (
     ChangePassword,
     ClaimSlip,
-    Command,
     CompleteFirstAccess,
     CountFailures,
     Issue,
@@ -20,6 +22,23 @@ from services.identity.domain.commands import (
     RevokeSessions,
     ShredSlip,
 )
+from services.identity.domain.commands import Command as OtherCommand
+from services.identity.domain.commands_life import (
+    DenyRegeneration,
+    GrantRegeneration,
+    LifeCommand,
+    Lock,
+    Reinstate,
+    ReportLoss,
+    RequestRegeneration,
+    Retire,
+    ReturnSlip,
+    Revoke,
+    Separate,
+    Suspend,
+    Unlock,
+)
+from services.identity.domain.state import Account, Credential, Decided, account_id, role_of
 from shared.contracts.event import Event, Personal
 from shared.contracts.identity import (
     AccountCode,
@@ -27,79 +46,23 @@ from shared.contracts.identity import (
     AccountRole,
     CredentialsIssued,
     CredentialsKept,
-    FirstAccessCompleted,
+    CredentialsRegenerated,
     IssuanceRefused,
     PasswordChanged,
-    RefusalReason,
+    RegenerationDenied,
+    RegenerationGranted,
+    RegenerationRequested,
     SessionsRevoked,
-    ShredReason,
     SignInFailuresCounted,
     SignInSucceeded,
-    SlipClaimed,
-    SlipShredded,
     StaffAccountOpened,
     StaffDetails,
     StaffPasswordReset,
 )
 from shared.decider import Decider, Refused
-from shared.ids import derived_id
-from shared.sealing import REFUSE_AT_CLAIMS, ClaimRefusal
 
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """The newest credential. `slip`: its sealed copy still exists. `changed`: its password was replaced by a
-    chosen one."""
-
-    id: str
-    generation: int
-    must_change: bool
-    expires: datetime
-    year: str | None = None
-    slip: bool = True
-    claims: int = 0
-    accessed: bool = False
-    changed: bool = False
-
-    def live(self, now: datetime) -> bool:
-        """Whether it opens, or can still be made to open, the account: an initial secret dies with its life,
-        unless its holder was only advised to change it and had begun to use it (DESIGN 5, *recommended*)."""
-        return self.changed or now < self.expires or (self.accessed and not self.must_change)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """`refused`: of each school year, the last word."""
-
-    id: str = ""
-    holder: str = ""
-    role: AccountRole | None = None
-    credential: Credential | None = None
-    generations: int = 0
-    staff_password_changed: bool = False
-    kept: frozenset[str] = frozenset()
-    refused: frozenset[tuple[str, RefusalReason]] = frozenset()
-
-    @property
-    def opened(self) -> bool:
-        return self.role is not None
-
-    def live(self, now: datetime) -> bool:
-        """Whether its holder has access: who has it keeps it (P2)."""
-        if self.role is AccountRole.staff:
-            return True
-        return self.credential is not None and self.credential.live(now)
-
-
-def account_id(role: AccountRole, holder: str) -> str:
-    """One account for a person in a role, however many children they have (M1)."""
-    return derived_id("account", role.value, holder)
-
-
-def role_of(account: str, holder: str) -> AccountRole:
-    """Guardian or pupil: an account's id is derived from its role, the one that fits is it."""
-    as_guardian = account == account_id(AccountRole.guardian, holder)
-    return AccountRole.guardian if as_guardian else AccountRole.pupil
+__all__ = ["ACCOUNT", "Account", "Command", "Credential", "account_id", "role_of"]
+Command = OtherCommand | LifeCommand
 
 
 def decide(account: Account, command: Command) -> Sequence[Event]:
@@ -110,16 +73,17 @@ def decide(account: Account, command: Command) -> Sequence[Event]:
         case OpenStaff():
             events = (_opened_for_staff(account, command),)
         case Issue():
-            events = _issue(account, command)
+            events = credentials.issue(account, command)
         case Keep(year, now) if account.live(now) and not _has_for(account, year):
             events = (CredentialsKept(account=account.id, holder=account.holder, year=year),)
         case Refuse(of, holder, year, reason, anew) if anew or (year, reason) not in account.refused:
             events = (IssuanceRefused(account=of, holder=holder, year=year, reason=reason),)
         case ClaimSlip():
-            events = (_claim(account, command),)
+            events = (credentials.claim(account, command),)
         case ShredSlip(named, because):
-            slip = _with_slip(account)
-            events = (_shredded(account, slip, because),) if slip is not None and slip.id == named else ()
+            events = credentials.shred(account, named, because)
+        case ReturnSlip(named):
+            events = credentials.returned(account, named)
         case (
             RecordSignIn()
             | CompleteFirstAccess()
@@ -129,6 +93,46 @@ def decide(account: Account, command: Command) -> Sequence[Event]:
             | RevokeSessions()
         ):
             events = _used(account, command)
+        case RequestRegeneration() | GrantRegeneration() | DenyRegeneration() | Separate():
+            events = _renewed(account, command)
+        case ReportLoss() | Suspend() | Reinstate() | Revoke() | Retire() | Lock() | Unlock():
+            events = _standing(account, command)
+    return events
+
+
+def _renewed(
+    account: Account, command: RequestRegeneration | GrantRegeneration | DenyRegeneration | Separate
+) -> Sequence[Event]:
+    match command:
+        case RequestRegeneration():
+            return regeneration.request(account, command)
+        case GrantRegeneration():
+            return regeneration.grant(account, command)
+        case DenyRegeneration():
+            return regeneration.deny(account, command)
+        case Separate():
+            return regeneration.separate(account, command)
+
+
+def _standing(
+    account: Account, command: ReportLoss | Suspend | Reinstate | Revoke | Retire | Lock | Unlock
+) -> Sequence[Event]:
+    events: Sequence[Event]
+    match command:
+        case ReportLoss():
+            events = standing.report_loss(account, command)
+        case Suspend():
+            events = standing.suspend(account, command)
+        case Reinstate():
+            events = standing.reinstate(account, command)
+        case Revoke():
+            events = standing.revoke(account, command)
+        case Retire():
+            events = standing.retire(account)
+        case Lock():
+            events = standing.lock(account, command)
+        case Unlock():
+            events = standing.unlock(account, command)
     return events
 
 
@@ -136,12 +140,14 @@ def _used(account: Account, command: Command) -> Sequence[Event]:
     """What only an open account can do."""
     if not account.opened:
         raise Refused("no_account", "there is no such account")
+    if account.closed and not isinstance(command, CountFailures | RevokeSessions):
+        raise Refused("closed", "the account is suspended, revoked or retired")
     events: Sequence[Event] = ()
     match command:
         case RecordSignIn():
             events = (SignInSucceeded(account=account.id),)
         case CompleteFirstAccess():
-            events = _first_access(account)
+            events = credentials.first_access(account)
         case CountFailures(failures) if failures > 0:
             events = (SignInFailuresCounted(account=account.id, failures=failures),)
         case ChangePassword():
@@ -168,15 +174,6 @@ def _has_for(account: Account, year: str) -> bool:
     return year in account.kept or (account.credential is not None and account.credential.year == year)
 
 
-def _first_access(account: Account) -> Sequence[Event]:
-    credential = account.credential
-    if credential is None or credential.accessed:
-        return ()
-    first = FirstAccessCompleted(account=account.id, credential=credential.id)
-    slip = _with_slip(account)
-    return (first, _shredded(account, slip, ShredReason.first_access)) if slip else (first,)
-
-
 def _opened_for_staff(account: Account, command: OpenStaff) -> StaffAccountOpened:
     if account.opened:
         raise Refused("already_open", "this person has a staff account already")
@@ -191,56 +188,6 @@ def _opened(command: Open) -> AccountOpened:
     return AccountOpened(account=command.account, holder=command.holder, role=command.role, code=code)
 
 
-def _issue(account: Account, command: Issue) -> Sequence[Event]:
-    if not account.opened:
-        raise Refused("no_account", "an account is opened before its credentials are issued")
-    before = account.credential
-    if before is not None and before.live(command.now):
-        if before.accessed or before.changed:
-            raise Refused("in_use", "these credentials are in use: only a granted regeneration replaces them")
-        if before.claims:
-            raise Refused("still_valid", "these credentials still stand: send or print the same ones again")
-    issued = CredentialsIssued(
-        account=account.id,
-        holder=account.holder,
-        credential=command.credential,
-        generation=account.generations + 1,
-        policy_role=command.policy_role,
-        channel=command.channel,
-        exclusive=command.exclusive,
-        pin_issued=command.pin_issued,
-        must_change=command.must_change,
-        expires=command.expires,
-        year=command.year,
-    )
-    slip = _with_slip(account)
-    return (_shredded(account, slip, ShredReason.superseded), issued) if slip else (issued,)
-
-
-def _claim(account: Account, command: ClaimSlip) -> SlipClaimed:
-    slip = account.credential
-    if slip is None or slip.id != command.credential or slip.accessed:
-        raise Refused(ClaimRefusal.gone, "the sealed copy no longer exists")
-    if command.now >= slip.expires:
-        raise Refused(ClaimRefusal.expired, "the initial secret is at the end of its life")
-    if not slip.slip:
-        raise Refused(ClaimRefusal.gone, "the sealed copy no longer exists")
-    if slip.claims >= REFUSE_AT_CLAIMS:
-        raise Refused(ClaimRefusal.too_many_claims, "this slip was asked for too often")
-    return SlipClaimed(
-        account=account.id, credential=slip.id, claims=slip.claims + 1, reason=command.reason.value
-    )
-
-
-def _with_slip(account: Account) -> Credential | None:
-    credential = account.credential
-    return credential if credential is not None and credential.slip else None
-
-
-def _shredded(account: Account, credential: Credential, because: ShredReason) -> SlipShredded:
-    return SlipShredded(account=account.id, credential=credential.id, because=because)
-
-
 def evolve(account: Account, event: Event) -> Account:
     match event:
         case AccountOpened():
@@ -249,7 +196,7 @@ def evolve(account: Account, event: Event) -> Account:
             account = replace(account, id=event.account, holder=event.holder, role=AccountRole.staff)
         case CredentialsIssued(credential=named, generation=generation, must_change=must, expires=expires):
             new = Credential(named, generation, must, expires, year=event.year)
-            account = replace(account, credential=new, generations=generation)
+            account = replace(account, credential=new, generations=generation, revoked=None, retired=False)
         case CredentialsKept():
             account = replace(account, kept=account.kept | {event.year})
         case IssuanceRefused():
@@ -259,22 +206,18 @@ def evolve(account: Account, event: Event) -> Account:
             account = replace(account, staff_password_changed=False)
         case PasswordChanged() if account.role is AccountRole.staff:
             account = replace(account, staff_password_changed=True)
-        case _ if account.credential is not None:
-            account = replace(account, credential=_evolve_credential(account.credential, event))
+        case RegenerationRequested():
+            account = replace(account, requests=account.requests | {event.request: None})
+        case RegenerationGranted() | RegenerationDenied():
+            decided = Decided(granted=isinstance(event, RegenerationGranted))
+            account = replace(account, requests=account.requests | {event.request: decided})
+        case CredentialsRegenerated():
+            account = replace(account, credential=None)
+        case _:
+            account = standing.evolve(account, event)
+            if account.credential is not None:
+                account = replace(account, credential=credentials.evolve(account.credential, event))
     return account
-
-
-def _evolve_credential(credential: Credential, event: Event) -> Credential:
-    match event:
-        case SlipClaimed() if event.credential == credential.id:
-            return replace(credential, claims=event.claims)
-        case SlipShredded() if event.credential == credential.id:
-            return replace(credential, slip=False)
-        case FirstAccessCompleted() if event.credential == credential.id:
-            return replace(credential, accessed=True)
-        case PasswordChanged():
-            return replace(credential, changed=True)
-    return credential
 
 
 ACCOUNT: Decider[Account, Command] = Decider(
