@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from services.notifications.channels.email.address import BadAddress, mailbox
-from services.notifications.channels.email.compose import CredentialMail, compose, one_line
+from services.notifications.channels.email.compose import CredentialMail, compose
+from services.notifications.channels.email.message import one_line
 from services.notifications.channels.languages import LANGUAGES, Language, texts
 from services.notifications.channels.people import Child, SchoolHead
 

@@ -75,11 +75,18 @@ def by_reply(code: int, reply: str) -> Accepted | Deferred | Refused:
     return Refused(code, status, _refusal(code, status))
 
 
+def bounce_problem(status: str) -> DeliveryProblem:
+    """What the enhanced code of a message that came back means; 4.x.x: whoever was to deliver it gave up."""
+    if _detail(status) in _FULL:
+        return DeliveryProblem.mailbox_full
+    return DeliveryProblem.gave_up if status.startswith("4") else _refusal(None, status)
+
+
 def _deferral(status: str | None) -> DeliveryProblem:
     return DeliveryProblem.mailbox_full if _detail(status) in _FULL else DeliveryProblem.server_busy
 
 
-def _refusal(code: int, status: str | None) -> DeliveryProblem:
+def _refusal(code: int | None, status: str | None) -> DeliveryProblem:
     detail = _detail(status)
     if detail in _FULL or (code == 552 and status is None):
         return DeliveryProblem.mailbox_full
