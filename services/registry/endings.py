@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from services.registry.directory import ClassBook, Directory
-from services.registry.domain.student import STUDENT, Student, Withdraw
+from services.registry.domain.student import STUDENT, Withdraw
+from services.registry.domain.student_state import Student
 from services.registry.findings import Finding
 from services.registry.imports.facts import EndingFact
 from services.registry.steps import Planned

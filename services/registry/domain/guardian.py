@@ -1,9 +1,11 @@
 """A guardian at a school: one person for all their children there (M1). Stream `guardian/<opaque id>`."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from services.registry.domain.guardian_desk import DeskCommand, decide_at_desk
+from services.registry.domain.guardian_merge import MergeCommand, MergeInto, TakeOver, decide_merging
+from services.registry.domain.guardian_state import UNKNOWN, Guardian, Guardianship, evolve
 from services.registry.domain.people import (
     GUARDIAN_OPTIONAL,
     contradicts,
@@ -29,24 +31,6 @@ _Described: Final = Personal[GuardianDetails]
 _guardian_linked: Final = validated(GuardianLinked)
 
 
-class Guardianship(NamedTuple):
-    relationship: Relationship
-    data_access: bool
-    justifies_online: bool
-
-
-class Guardian(NamedTuple):
-    """`details` is None of a guardian who is not known, or who was erased."""
-
-    details: GuardianDetails | None = None
-    children: Mapping[str, Guardianship] = MappingProxyType({})
-    identifiers: frozenset[tuple[str, str]] = frozenset()
-
-    @property
-    def known(self) -> bool:
-        return bool(self.children)
-
-
 class LinkChild(NamedTuple):
     """What a school's system says of a guardian of a pupil: may be new, a correction, or nothing new.
 
@@ -64,12 +48,20 @@ class LinkChild(NamedTuple):
     details: GuardianDetails
 
 
-_UNKNOWN: Final = Guardian()
-
-Command = LinkChild
+Command = LinkChild | DeskCommand | MergeCommand
 
 
 def decide(state: Guardian, command: Command) -> Sequence[Event]:
+    if isinstance(command, LinkChild):
+        return _link(state, command)
+    if isinstance(command, TakeOver | MergeInto):
+        return decide_merging(state, command)
+    return decide_at_desk(state, command)
+
+
+def _link(state: Guardian, command: LinkChild) -> Sequence[Event]:
+    if state.merged_into is not None:
+        raise Refused("merged", "this record was merged into another")
     known, said = state.details, command.details
     if state.known and known is None:
         raise Refused("erased", "this person was erased")
@@ -123,11 +115,17 @@ def _linked(command: LinkChild, details: GuardianDetails) -> list[Event]:
 
 
 def _changed(command: LinkChild, before: Guardianship) -> list[Event]:
-    now = Guardianship(
+    """What a system says of a guardianship that stands. What the desk has ended, restricted or activated stays so."""
+    if before.ended_on is not None:
+        return []
+    keeps = command.justifies_online is None or before.desk_decides
+    now = before._replace(
         # A system that does not know the relationship does not unlearn it for us.
-        before.relationship if command.relationship is Relationship.other else command.relationship,
-        before.data_access if command.data_access is None else command.data_access,
-        before.justifies_online if command.justifies_online is None else command.justifies_online,
+        relationship=before.relationship
+        if command.relationship is Relationship.other
+        else command.relationship,
+        data_access=before.data_access if command.data_access is None else command.data_access,
+        justifies_online=before.justifies_online if keeps else bool(command.justifies_online),
     )
     if now == before:
         return []
@@ -155,32 +153,4 @@ def _identified(guardian: str, said: GuardianDetails) -> PersonIdentified:
     )
 
 
-def evolve(state: Guardian, event: Event) -> Guardian:
-    match event:
-        case GuardianLinked(student=student):
-            link = Guardianship(event.relationship, event.data_access, event.justifies_online)
-            children = {**state.children, student: link}
-            details = event.details.value
-            return Guardian(details, children, _identifiers(state, details))
-        case GuardianshipCorrected(student=student):
-            link = Guardianship(event.relationship, event.data_access, event.justifies_online)
-            return state._replace(children={**state.children, student: link})
-        case GuardianDetailsCorrected(details=details):
-            return _described(state, details.value)
-        case PersonIdentified(identifier=Personal(value=Identifier(source=source, external_id=external_id))):
-            return state._replace(identifiers=state.identifiers | {(source, external_id)})
-    return state
-
-
-def _described(state: Guardian, details: GuardianDetails | None) -> Guardian:
-    return Guardian(details, state.children, _identifiers(state, details))
-
-
-def _identifiers(state: Guardian, details: GuardianDetails | None) -> frozenset[tuple[str, str]]:
-    if details is None:
-        return state.identifiers
-    said = (details.source, details.external_id)
-    return state.identifiers if said in state.identifiers else state.identifiers | {said}
-
-
-GUARDIAN: Decider[Guardian, Command] = Decider("guardian", lambda: _UNKNOWN, decide, evolve)
+GUARDIAN: Decider[Guardian, Command] = Decider("guardian", lambda: UNKNOWN, decide, evolve)

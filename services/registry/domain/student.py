@@ -1,8 +1,7 @@
 """A pupil of a school, through all their years there. Stream `student/<opaque id>`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from services.registry.domain.people import (
@@ -13,6 +12,13 @@ from services.registry.domain.people import (
     same_name,
     validated,
 )
+from services.registry.domain.student_desk import (
+    ActivateMailbox,
+    ConsentToParent,
+    StudentDeskCommand,
+    decide_for_student,
+)
+from services.registry.domain.student_state import UNKNOWN, Enrolment, Student, evolve
 from shared.contracts.event import Event, Personal
 from shared.contracts.registry import (
     EndReason,
@@ -30,24 +36,6 @@ from shared.decider import Decider, Refused
 
 _Described: Final = Personal[PupilDetails]
 _student_enrolled: Final = validated(StudentEnrolled)
-
-
-class Enrolment(NamedTuple):
-    class_id: str
-    kind: EnrolmentKind
-    ended: bool = False
-
-
-class Student(NamedTuple):
-    """`details` is None of a pupil who is not known, or who was erased."""
-
-    details: PupilDetails | None = None
-    enrolments: Mapping[str, Enrolment] = MappingProxyType({})
-    identifiers: frozenset[tuple[str, str]] = frozenset()
-
-    @property
-    def known(self) -> bool:
-        return bool(self.enrolments)
 
 
 class Enrol(NamedTuple):
@@ -83,9 +71,7 @@ class CorrectPupil(NamedTuple):
     details: PupilDetails
 
 
-_UNKNOWN: Final = Student()
-
-Command = Enrol | MoveClass | Withdraw | CorrectPupil
+Command = Enrol | MoveClass | Withdraw | CorrectPupil | StudentDeskCommand
 
 
 def decide(state: Student, command: Command) -> Sequence[Event]:
@@ -103,6 +89,8 @@ def decide(state: Student, command: Command) -> Sequence[Event]:
             if state.details is None:
                 raise Refused("pupil_unknown", "the pupil is not known")
             return _correct(student, state.details, details)
+        case ActivateMailbox() | ConsentToParent():
+            return decide_for_student(state, command)
 
 
 _NEVER = Enrolment("", EnrolmentKind.continuing)
@@ -199,33 +187,4 @@ def _current(state: Student, year: str) -> Enrolment:
     return enrolment
 
 
-def evolve(state: Student, event: Event) -> Student:
-    match event:
-        case StudentEnrolled(year=year, class_id=class_id, kind=kind, details=details):
-            enrolments = {**state.enrolments, year: Enrolment(class_id, kind)}
-            return Student(details.value, enrolments, _identifiers(state, details.value))
-        case StudentDetailsCorrected(details=details):
-            return _described(state, details.value)
-        case StudentMovedClass(year=year, to_class=to_class):
-            moved = state.enrolments[year]._replace(class_id=to_class)
-            return state._replace(enrolments={**state.enrolments, year: moved})
-        case StudentWithdrawn(year=year):
-            ended = state.enrolments[year]._replace(ended=True)
-            return state._replace(enrolments={**state.enrolments, year: ended})
-        case PersonIdentified(identifier=Personal(value=Identifier(source=source, external_id=external_id))):
-            return state._replace(identifiers=state.identifiers | {(source, external_id)})
-    return state
-
-
-def _described(state: Student, details: PupilDetails | None) -> Student:
-    return Student(details, state.enrolments, _identifiers(state, details))
-
-
-def _identifiers(state: Student, details: PupilDetails | None) -> frozenset[tuple[str, str]]:
-    if details is None:
-        return state.identifiers
-    said = (details.source, details.external_id)
-    return state.identifiers if said in state.identifiers else state.identifiers | {said}
-
-
-STUDENT: Decider[Student, Command] = Decider("student", lambda: _UNKNOWN, decide, evolve)
+STUDENT: Decider[Student, Command] = Decider("student", lambda: UNKNOWN, decide, evolve)
