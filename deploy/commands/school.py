@@ -100,8 +100,7 @@ def add(
     wanted = PRESETS[preset.value]
 
     async def work(registry: Registry) -> None:
-        known = await registry.queries.school(code.upper())
-        stands = None if known is None else known.policy
+        stands = await registry.queries.policy(code.upper(), registry.store.clock())
         if stands is not None and stands != wanted:
             raise Refused(
                 "policy_stands",
@@ -145,10 +144,8 @@ def policy(
     """Show a school's policy as JSON, or adopt another, with a reason."""
     school = code.upper()
     if preset is None and file is None:
-        found = on_registry(lambda registry: registry.queries.school(school))
-        if found is None:
-            fail("the school is not registered")
-        print_json(None if found.policy is None else found.policy.model_dump(mode="json"))
+        found = on_registry(lambda registry: registry.queries.policy(school, registry.store.clock()))
+        print_json(None if found is None else found.model_dump(mode="json"))
         return
     if reason is None:
         fail("a policy is adopted with a reason: --reason", Exit.usage)

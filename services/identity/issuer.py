@@ -11,7 +11,7 @@ from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import Issue, Open, Refuse
 from services.identity.issuing import Issuing, Order, current_sealing_key
 from services.identity.policies import Case, SealingKey, campaign_open, can_be_settled, forbidden, issue
-from services.identity.reactions import draw_user_codes, policies_of
+from services.identity.reactions import draw_user_codes
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole, CredentialsIssued
 from shared.contracts.policy import CredentialPolicy
@@ -22,6 +22,7 @@ from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Committed, Unit, Write
 from shared.ids import new_id
 from shared.messaging.streams import Doorbell
+from shared.policies import policies_in_force
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -42,7 +43,7 @@ class _Ready:
 
 class Issuer:
     """One active in an installation; woken by every commit (a policy, a key, somebody who waits), else by the
-    clock (a campaign's date)."""
+    clock (a campaign's date, a policy's)."""
 
     def __init__(self, store: EventStore, issuing: Issuing, lock: AdvisoryLock) -> None:
         self._store = store
@@ -68,8 +69,9 @@ class Issuer:
         groups = await self._store.pool.fetch(SQL("waiting_groups"))
         if not groups:
             return 0
-        policies = await policies_of(self._store.pool, {group["school"] for group in groups})
-        key = await current_sealing_key(self._store.pool, self._store.clock())
+        now = self._store.clock()
+        policies = await policies_in_force(self._store.pool, {group["school"] for group in groups}, now)
+        key = await current_sealing_key(self._store.pool, now)
         settled = 0
         for group in groups:
             policy, role = policies.get(group["school"]), AccountRole(group["role"])

@@ -250,7 +250,9 @@ def _rest(router: APIRouter, front: Front) -> None:
     async def lost(request: Request, who: Anyone) -> Response:
         """Whom to ask, as the school's policy has it (E6)."""
         school = await front.school_of(request, who)
-        policy = school.policy.guardian if school is not None and school.policy is not None else None
+        now = front.commands.store.clock()
+        terms = None if school is None else await front.queries.policy(school.code, now)
+        policy = None if terms is None else terms.guardian
         return front.pages.render(
             request,
             "lost.html",

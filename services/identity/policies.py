@@ -61,11 +61,12 @@ class Case:
 
 @dataclass
 class Knowledge:
-    """What was known before a batch of events, and learns from each in turn.
+    """What was known before a batch of events, and learns from each in turn. `policies`: those in force `today`.
 
     `kinds`: of the enrolments that stand, by (pupil, year). `guardians`: by pupil, who of them may see their data.
     """
 
+    today: date
     policies: dict[str, CredentialPolicy] = field(default_factory=dict)
     kinds: dict[tuple[str, str], EnrolmentKind] = field(default_factory=dict)
     guardians: dict[str, dict[str, bool]] = field(default_factory=dict)
@@ -75,7 +76,8 @@ class Knowledge:
         school = recorded.school
         match recorded.event:
             case CredentialPolicyAdopted() as e:
-                self.policies[e.school] = e.policy
+                if e.in_force_from is None or e.in_force_from <= self.today:
+                    self.policies[e.school] = e.policy
             case StudentEnrolled() as e:
                 self.kinds[e.student, e.year] = e.kind
                 if e.details.value is None:

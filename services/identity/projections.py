@@ -10,6 +10,7 @@ from shared.contracts import notifications as mail
 from shared.contracts import registry
 from shared.contracts.event import Event, Recorded
 from shared.eventstore.projection import Change, Put, Remove, Row
+from shared.policies import VERSIONS, version_row
 
 Reducer = Callable[[Any, Recorded[Event]], Iterable[Row]]
 REDUCERS: dict[type[Event], Reducer] = {}
@@ -37,8 +38,8 @@ def _school(e: registry.SchoolRegistered, _: Recorded[Event]) -> Iterable[Row]:
 
 
 @_of(registry.CredentialPolicyAdopted)
-def _policy(e: registry.CredentialPolicyAdopted, _: Recorded[Event]) -> Iterable[Row]:
-    yield Put("policies_v1", {"school": e.school, "policy": e.policy.model_dump_json()})
+def _policy(e: registry.CredentialPolicyAdopted, r: Recorded[Event]) -> Iterable[Row]:
+    yield Put(VERSIONS, version_row(e, r))
 
 
 @_of(registry.SchoolYearOpened)

@@ -9,6 +9,7 @@ import asyncpg
 from shared.contracts.identity import AccountRole
 from shared.contracts.policy import CredentialPolicy
 from shared.database import Pool
+from shared.policies import policy_in_force
 from shared.sql import Statements
 from shared.web.sessions import Principal
 
@@ -20,7 +21,6 @@ class School:
     code: str
     name: str
     customer_id: str
-    policy: CredentialPolicy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ class Queries:
     async def school(self, code: str) -> School | None:
         return _school(await self._pool.fetchrow(SQL("school_by_code"), code))
 
+    async def policy(self, school: str, now: datetime) -> CredentialPolicy | None:
+        """What the school's policy is today."""
+        return await policy_in_force(self._pool, school, now)
+
     async def me(self, principal: Principal) -> Me | None:
         row = await self._pool.fetchrow(SQL("me"), principal.account_id, principal.session_id)
         if row is None:
@@ -83,5 +87,4 @@ def _named(row: asyncpg.Record) -> dict[str, Any]:
 def _school(row: asyncpg.Record | None) -> School | None:
     if row is None:
         return None
-    policy = CredentialPolicy.model_validate_json(row["policy"]) if row["policy"] else None
-    return School(row["school"], row["name"], row["customer_id"], policy)
+    return School(row["school"], row["name"], row["customer_id"])

@@ -1,19 +1,17 @@
 """The reader's side of the policies: what the registry's events make us commit, one unit an event."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import asyncpg
 
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import Keep, Open, Refuse
 from services.identity.initial_secrets import new_user_codes
 from services.identity.issuing import Issuing, Order, current_sealing_key
-from services.identity.policies import Admit, Case, Knowledge, SealingKey, access, issue
+from services.identity.policies import Admit, Case, Knowledge, SealingKey, access, issue, today_in_rome
 from shared.contracts.event import Context, Event, Recorded, because_of
 from shared.contracts.identity import AccountRole, CredentialsIssued, RefusalReason
-from shared.contracts.policy import CredentialPolicy
 from shared.contracts.registry import (
+    CredentialPolicyAdopted,
     EnrolmentKind,
     GuardianLinked,
     GuardianshipCorrected,
@@ -23,6 +21,7 @@ from shared.eventstore.commands import Workspace
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Unit, Write
 from shared.ids import new_id
+from shared.policies import policies_in_force
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -41,12 +40,18 @@ class _Draft:
 
 
 class Reactions:
-    def __init__(self, store: EventStore, issuing: Issuing) -> None:
+    def __init__(
+        self, store: EventStore, issuing: Issuing, changing: Callable[[], None] = lambda: None
+    ) -> None:
+        """`changing` is called before a commit that changes what sessions may do."""
         self._store = store
+        self._changing = changing
         self._issuing = issuing
 
     async def react(self, events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
         """For `runtime.follow`: what the registry says."""
+        if any(isinstance(recorded.event, CredentialPolicyAdopted) for recorded in events):
+            self._changing()
         knowledge = await self._know(events)
         plan = [(recorded, cases) for recorded in events if (cases := knowledge.cases(recorded))]
         if not plan:
@@ -104,21 +109,18 @@ class Reactions:
         enrolled = {r.event.student for r in events if isinstance(r.event, StudentEnrolled)}
         links = [r.event for r in events if isinstance(r.event, GuardianLinked | GuardianshipCorrected)]
         pupils = enrolled | {link.student for link in links}
+        now = self._store.clock()
         if not pupils:
-            return Knowledge()
+            return Knowledge(today_in_rome(now))
         pool = self._store.pool
-        knowledge = Knowledge(policies=await policies_of(pool, {r.school for r in events}))
+        policies = await policies_in_force(pool, {r.school for r in events}, now)
+        knowledge = Knowledge(today_in_rome(now), policies)
         guardians = {link.guardian for link in links}
         for row in await pool.fetch(SQL("guardianships"), list(pupils), list(guardians)):
             knowledge.guardians.setdefault(row["student"], {})[row["guardian"]] = row["data_access"]
         for row in await pool.fetch(SQL("enrolments"), list(pupils | knowledge.guardians.keys())):
             knowledge.kinds[row["student"], row["year"]] = EnrolmentKind(row["kind"])
         return knowledge
-
-
-async def policies_of(pool: asyncpg.Pool, schools: Collection[str]) -> dict[str, CredentialPolicy]:
-    rows = await pool.fetch(SQL("policies"), list(schools))
-    return {row["school"]: CredentialPolicy.model_validate_json(row["policy"]) for row in rows}
 
 
 async def draw_user_codes(store: EventStore, count: int) -> list[str]:

@@ -178,7 +178,7 @@ async def show_delivery(request: Request, who: Who, delivery: str) -> HTMLRespon
 
 
 async def _school(desk: Desk, who: DeskUser) -> School:
-    school = await queries.school(desk.commands.store.pool, who.school)
+    school = await queries.school(desk.commands.store.pool, who.school, desk.now)
     if school is None:
         raise NotFound()
     return school

@@ -30,6 +30,7 @@ from shared.contracts.registry import (
     StudentWithdrawn,
 )
 from shared.eventstore.projection import Change, Put, Remove, Row
+from shared.policies import VERSIONS, version_row
 
 E = TypeVar("E", bound=Event)
 Reducer = Callable[[Any, Recorded[Event]], Iterable[Row]]
@@ -42,12 +43,12 @@ def project(recorded: Recorded[Event]) -> Iterable[Row]:
 
 
 def _school_registered(event: SchoolRegistered, _: Recorded[Event]) -> Iterable[Row]:
-    row = {"school": event.school, "name": event.name, "customer_id": event.customer_id, "policy": "{}"}
+    row = {"school": event.school, "name": event.name, "customer_id": event.customer_id}
     yield Put("schools_v1", row)
 
 
-def _policy_adopted(event: CredentialPolicyAdopted, _: Recorded[Event]) -> Iterable[Row]:
-    yield Change("schools_v1", {"school": event.school}, {"policy": event.policy.model_dump_json()})
+def _policy_adopted(event: CredentialPolicyAdopted, recorded: Recorded[Event]) -> Iterable[Row]:
+    yield Put(VERSIONS, version_row(event, recorded))
 
 
 def _class_formed(event: ClassFormed, recorded: Recorded[Event]) -> Iterable[Row]:

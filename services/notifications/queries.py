@@ -1,6 +1,5 @@
 """Rows -> answers: classes, the state of every credential of a class, a delivery with its steps (M7)."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from shared.contracts.identity import RefusalReason, ShredReason
 from shared.contracts.notifications import DeliveryProblem
 from shared.contracts.policy import Channel, CredentialPolicy
 from shared.database import Pool
+from shared.policies import policy_in_force
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -21,6 +21,8 @@ SQL = Statements(__file__)
 
 @dataclass(frozen=True, slots=True)
 class School:
+    """`policy`: the one in force when it was asked for."""
+
     code: str
     name: str
     customer_id: str
@@ -82,17 +84,13 @@ class DeliveryStep:
     by: str
 
 
-async def school(pool: Pool, code: str) -> School | None:
+async def school(pool: Pool, code: str, now: datetime) -> School | None:
+    """The school, with the policy that is in force now."""
     row = await pool.fetchrow(SQL("school"), code)
     if row is None:
         return None
-    policy = json.loads(row["policy"])
-    return School(
-        row["school"],
-        row["name"],
-        row["customer_id"],
-        CredentialPolicy.model_validate(policy) if policy else None,
-    )
+    policy = await policy_in_force(pool, code, now)
+    return School(row["school"], row["name"], row["customer_id"], policy)
 
 
 async def classes(pool: Pool, school: str) -> list[SchoolClass]:

@@ -1,6 +1,7 @@
 """The guardians of one enrolment: who they are, and what it takes to link them."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from services.registry.directory import Directory
 from services.registry.domain.guardian import GUARDIAN, LinkChild, address_differs, not_followed
@@ -17,10 +18,11 @@ from shared.ids import new_id
 
 
 class GuardianPlanner:
-    def __init__(self, directory: Directory, workspace: Workspace, steps: Steps) -> None:
+    def __init__(self, directory: Directory, workspace: Workspace, steps: Steps, today: date) -> None:
         self._directory = directory
         self._workspace = workspace
         self._steps = steps
+        self._today = today
 
     def plan(
         self, fact: EnrolmentFact, student: str, school: School, planned: Planned
@@ -28,7 +30,8 @@ class GuardianPlanner:
         """A step for each guardian who can be linked; findings about the others."""
         found: list[tuple[Step, GuardianFact]] = []
         there = self._directory.guardians_of(student)
-        justifies = school.policy is not None and school.policy.justification is Justification.by_default
+        policy = school.policy_on(self._today)
+        justifies = policy is not None and policy.justification is Justification.by_default
         for index, said in enumerate(fact.guardians):
             match = self._directory.match(PersonKind.guardian, said)
             if found and _is_among(found, said, match.person):

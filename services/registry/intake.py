@@ -156,7 +156,8 @@ class _Run:
             self.report.conclude(taken=self.taken, all_or_nothing=False)
         for school in by_school:
             await self._missing(school)
-        for finding in await remarks(Queries(self.intake.store.pool), by_school, self.report.counts):
+        queries, now = Queries(self.intake.store.pool), self.intake.store.clock()
+        for finding in await remarks(queries, by_school, self.report.counts, now):
             self.report.finding(finding, None, self.parsed.format)
 
     def _by_school(self) -> dict[str, list[EnrolmentFact]]:

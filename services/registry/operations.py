@@ -19,7 +19,7 @@ from services.registry.ingress import Commands
 from services.registry.intake import Intake, Options, new_report
 from services.registry.locks import SchoolLocks
 from services.registry.projections import project
-from services.registry.queries import Queries
+from services.registry.queries import Queries, today
 from services.registry.report import Report
 from services.registry.settings import RegistrySettings
 from shared.collector import collector_at_rest
@@ -76,12 +76,22 @@ class Registry:
         await self._execute(school, RegisterSchool(school, called, customer_id, entry_grade), actor)
 
     async def adopt_policy(
-        self, school: str, policy: CredentialPolicy, reason: str, *, actor: str = OPERATOR
+        self,
+        school: str,
+        policy: CredentialPolicy,
+        reason: str,
+        in_force_from: date | None = None,
+        *,
+        seen: int | None = None,
+        actor: str = OPERATOR,
     ) -> bool:
-        """True when the policy is another than before."""
-        return bool(
-            (await self._execute(school, AdoptPolicy(policy, _tidied("reason", reason)), actor)).events
-        )
+        """Adopt it from that local day on, or from this moment. True when something changes by it.
+
+        `seen`: how many adoptions whoever decides knew of. Raises `Refused`.
+        """
+        day = today(self.store.clock())
+        command = AdoptPolicy(policy, _tidied("reason", reason), day, in_force_from, seen)
+        return bool((await self._execute(school, command, actor)).events)
 
     async def open_year(
         self,

@@ -79,7 +79,7 @@ class Planner:
         self._today = today
         self._steps = Steps(workspace)
         self._doubted: set[str] = set()
-        self._guardians = GuardianPlanner(directory, workspace, self._steps)
+        self._guardians = GuardianPlanner(directory, workspace, self._steps, today)
 
     async def prepare(self, facts: Sequence[EnrolmentFact]) -> None:
         """Everything that planning these will need: a few queries, however many there are."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from services.registry import projections_policy
 from services.registry.domain.people import name_key
 from shared.contracts.event import Event, Recorded
 from shared.contracts.identity import StaffAccountOpened
 from shared.contracts.registry import (
     ClassFormed,
     ClassIdentified,
-    CredentialPolicyAdopted,
     GuardianDetailsCorrected,
     GuardianLinked,
     GuardianshipCorrected,
@@ -26,17 +26,14 @@ from shared.eventstore.projection import Change, Put, Row
 
 
 def project(recorded: Recorded[Event]) -> Iterable[Row]:
+    if (dated := projections_policy.REDUCERS.get(type(recorded.event))) is not None:
+        return dated(recorded.event, recorded)
     reduce = REDUCERS.get(type(recorded.event))
     return () if reduce is None else reduce(recorded.school, recorded.event)
 
 
 def _school(school: str, event: SchoolRegistered) -> Iterable[Row]:
     return [Put("schools_v1", event.model_dump())]
-
-
-def _policy(school: str, event: CredentialPolicyAdopted) -> Iterable[Row]:
-    adopted = {"policy": event.policy.model_dump_json(), "policy_reason": event.reason}
-    return [Change("schools_v1", {"school": event.school}, adopted)]
 
 
 def _year(school: str, event: SchoolYearOpened) -> Iterable[Row]:
@@ -169,7 +166,6 @@ def _staff(school: str, event: StaffAccountOpened) -> Iterable[Row]:
 
 REDUCERS: dict[type[Event], Callable[[str, Any], Iterable[Row]]] = {
     SchoolRegistered: _school,
-    CredentialPolicyAdopted: _policy,
     SchoolYearOpened: _year,
     ClassFormed: _class,
     ClassIdentified: _class,

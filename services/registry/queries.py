@@ -9,6 +9,7 @@ import asyncpg
 from services.registry.domain.people import name_key
 from shared.contracts.policy import CredentialPolicy
 from shared.database import Pool
+from shared.policies import policy_in_force
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -21,7 +22,6 @@ class SchoolRow:
     name: str
     customer_id: str
     entry_grade: int
-    policy: CredentialPolicy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class Queries:
         row = await self._pool.fetchrow(SQL("school"), code)
         return None if row is None else _school(row)
 
+    async def policy(self, code: str, now: datetime) -> CredentialPolicy | None:
+        """The school's policy in force today."""
+        return await policy_in_force(self._pool, code, now)
+
     async def schools(self) -> list[SchoolRow]:
         return [_school(row) for row in await self._pool.fetch(SQL("schools"))]
 
@@ -102,14 +106,7 @@ class Queries:
 
 
 def _school(row: asyncpg.Record) -> SchoolRow:
-    policy = row["policy"]
-    return SchoolRow(
-        row["school"],
-        row["name"],
-        row["customer_id"],
-        row["entry_grade"],
-        None if policy is None else CredentialPolicy.model_validate_json(policy),
-    )
+    return SchoolRow(row["school"], row["name"], row["customer_id"], row["entry_grade"])
 
 
 def _pupil(row: asyncpg.Record) -> PupilRow:

@@ -1,6 +1,7 @@
 """What is said once of a whole file: figures that the secretary should see before the credentials go out."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from services.registry.findings import Finding
 from services.registry.imports.facts import EnrolmentFact
@@ -35,15 +36,14 @@ def reaches_by_email_only(policy: CredentialPolicy | None) -> bool:
 
 
 async def remarks(
-    queries: Queries, by_school: Mapping[str, Sequence[EnrolmentFact]], counts: Counts
+    queries: Queries, by_school: Mapping[str, Sequence[EnrolmentFact]], counts: Counts, now: datetime
 ) -> list[Finding]:
     """Counts the guardians without an address, and says what of the file as a whole deserves a second look."""
     left_out = 0
     for school, facts in by_school.items():
         number = without_email(facts)
         counts.without_email += number
-        known = await queries.school(school) if number else None
-        if known is not None and reaches_by_email_only(known.policy):
+        if number and reaches_by_email_only(await queries.policy(school, now)):
             left_out += number
     figures = {"kind_assumed": counts.kind_assumed, "guardians_without_email": left_out}
     return [Finding(code, params={"count": str(count)}) for code, count in figures.items() if count]

@@ -156,7 +156,7 @@ async def _school(running: Running) -> AsyncIterator[_Enrolling]:
 
 async def _until_known(identity: asyncpg.Connection) -> None:
     """Identity knows the school's policy and the key to seal secrets to."""
-    known = "select exists (select from projections.policies_v1) and exists (select from projections.sealing_keys_v1)"
+    known = "select exists (select from projections.policy_versions_v1) and exists (select from projections.sealing_keys_v1)"
     async with asyncio.timeout(60):
         while not await identity.fetchval(known):
             await asyncio.sleep(0.1)

@@ -25,6 +25,7 @@ from shared.contracts.registry import (
 )
 from shared.decider import Decider, Refused
 from shared.ids import new_id
+from shared.policies import local_day
 from tests.machines.domain_histories import (
     CODE,
     POLICIES,
@@ -61,7 +62,7 @@ class OfficeRules(Histories):
         self.run_now(self.town.open())
         self.open = True
         self._office(SCHOOL, CODE, RegisterSchool(CODE, "Istituto", "istituto"), self.office.register())
-        self._office(SCHOOL, CODE, AdoptPolicy(policy, "delibera"), self.office.adopt(policy))
+        self._adopt(policy)
         for student, class_id in enrolments:
             self._enrol(student, YEARS[0], class_id, "Anna", "sec", None)
         for guardian, student, data_access in links:
@@ -102,7 +103,11 @@ class OfficeRules(Histories):
     @rule(policy=st.sampled_from(POLICIES))
     @witnessed
     def adopt_policy(self, policy: CredentialPolicy) -> None:
-        self._office(SCHOOL, CODE, AdoptPolicy(policy, "delibera"), self.office.adopt(policy))
+        self._adopt(policy)
+
+    def _adopt(self, policy: CredentialPolicy) -> None:
+        adopting = AdoptPolicy(policy, "delibera", local_day(self.town.now()))
+        self._office(SCHOOL, CODE, adopting, self.office.adopt(policy))
 
     @rule(year=years)
     @witnessed

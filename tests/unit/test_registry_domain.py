@@ -255,10 +255,11 @@ class TestSchool:
 
     def test_a_policy_is_adopted_with_a_reason(self) -> None:
         adopted = CredentialPolicyAdopted(school="RMIC8AB00X", policy=PAPER, reason="circolare 12")
-        given(SCHOOL, self.registered).when(AdoptPolicy(PAPER, " circolare 12 ")).then(adopted)
-        given(SCHOOL, self.registered, adopted).when(AdoptPolicy(PAPER, "again")).then_nothing()
-        given(SCHOOL, self.registered).when(AdoptPolicy(EMAIL, " ")).then_refused("reason_missing")
-        given(SCHOOL).when(AdoptPolicy(PAPER, "x")).then_refused("school_unknown")
+        today = date(2026, 9, 1)
+        given(SCHOOL, self.registered).when(AdoptPolicy(PAPER, " circolare 12 ", today)).then(adopted)
+        given(SCHOOL, self.registered, adopted).when(AdoptPolicy(PAPER, "again", today)).then_nothing()
+        given(SCHOOL, self.registered).when(AdoptPolicy(EMAIL, " ", today)).then_refused("reason_missing")
+        given(SCHOOL).when(AdoptPolicy(PAPER, "x", today)).then_refused("school_unknown")
 
     def test_a_year_is_opened_once(self) -> None:
         command = OpenYear(YEAR, date(2025, 9, 1), date(2026, 8, 31))

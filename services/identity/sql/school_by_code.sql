@@ -1,4 +1,1 @@
-select s.school, s.name, s.customer_id, p.policy
-from projections.schools_v1 s
-left join projections.policies_v1 p using (school)
-where s.school = $1
+select school, name, customer_id from projections.schools_v1 where school = $1
