@@ -161,6 +161,10 @@ class SigningIn:
             return None
         return session
 
+    @property
+    def proving(self) -> Proving:
+        return self._proving
+
     async def seconds_to_wait(self, user_code: str, device_cookie: str | None) -> int:
         """After an answer of None: how long before another attempt is looked at; 0 when one may try at once."""
         return await self._proving.seconds_to_wait(user_code, device_cookie=device_cookie)

@@ -101,21 +101,19 @@ def _may_confirm(pin: PinState, by: ConfirmedBy) -> None:
 def evolve(pin: PinState, event: Event) -> PinState:
     match event:
         case AccountOpened() | StaffAccountOpened():
-            return PinState(account=event.account)
+            pin = PinState(account=event.account)
         case CredentialsIssued(pin_issued=issued):
-            return replace(pin, standing=Standing.active if issued else Standing.none, closed=False)
+            pin = replace(pin, standing=Standing.active if issued else Standing.none, closed=False)
         case CredentialsRegenerated():
-            return replace(pin, standing=Standing.none)
+            pin = replace(pin, standing=Standing.none)
         case AccountRevoked() | LocalCredentialsRetired():
-            return replace(pin, standing=Standing.none, closed=True)
-        case AccountSuspended():
-            return replace(pin, closed=True)
-        case AccountReinstated():
-            return replace(pin, closed=False)
+            pin = replace(pin, standing=Standing.none, closed=True)
+        case AccountSuspended() | AccountReinstated():
+            pin = replace(pin, closed=isinstance(event, AccountSuspended))
         case PinChanged():
-            return replace(pin, standing=Standing.active)
+            pin = replace(pin, standing=Standing.active)
         case PinDisabled():
-            return replace(pin, standing=Standing.disabled)
+            pin = replace(pin, standing=Standing.disabled)
     return pin
 
 

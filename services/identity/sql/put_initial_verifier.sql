@@ -10,4 +10,5 @@ on conflict (account) do update set
     expires = excluded.expires,
     pin = excluded.pin,
     pin_pepper = excluded.pin_pepper,
+    pin_failures = 0,
     changed_at = excluded.changed_at

@@ -1,0 +1,2 @@
+delete from private.confirmations
+where ends_at <= $1

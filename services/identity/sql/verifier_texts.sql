@@ -1,0 +1,3 @@
+select password, pin
+from private.verifiers
+where account = $1
