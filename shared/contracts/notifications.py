@@ -209,9 +209,12 @@ class EmailBounced(_NotificationsEvent):
 
 @contract
 class ResendRequested(_NotificationsEvent):
-    """The same secret goes to the address as it is known now; only while its sealed copy exists (M8)."""
+    """The same secret goes to the address as it is known now; only while its sealed copy exists (M8). `number` counts
+    from 1; `after` so many attempts, whose bounces say nothing of what goes out from here on."""
 
     delivery: str
+    number: int = Field(ge=1)
+    after: int = Field(ge=0)
     reason: ResendingReason
 
 

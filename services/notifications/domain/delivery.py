@@ -213,7 +213,8 @@ def _resend(state: Delivery, reason: ResendingReason, at: datetime) -> Sequence[
         if reason is ResendingReason.address_corrected:
             return ()
         raise Refused("on_its_way", "This mail is still on its way: nothing is to be sent again.")
-    return (ResendRequested(delivery=requested.delivery, reason=reason),)
+    number, after = state.resends + 1, state.attempts
+    return (ResendRequested(delivery=requested.delivery, number=number, after=after, reason=reason),)
 
 
 def _print(state: Delivery, at: datetime, reason: PrintingReason | None) -> Sequence[Event]:
@@ -260,9 +261,8 @@ def evolve(state: Delivery, event: Event) -> Delivery:
             return replace(state, status=Status.attempting, attempts=attempt)
         case SlipPrinted(printing=printing):
             return replace(state, status=Status.printed, printings=printing)
-        case ResendRequested():
-            again = state.resends + 1
-            return replace(state, status=Status.requested, resends=again, resent_after=state.attempts)
+        case ResendRequested(number=number, after=after):
+            return replace(state, status=Status.requested, resends=number, resent_after=after)
         case _:
             return replace(state, status=_BECOMES.get(type(event), state.status))
 
