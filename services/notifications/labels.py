@@ -19,6 +19,9 @@ class Label(NamedTuple):
 
 
 STATES: Final[Mapping[State, Label]] = {
+    State.to_decide: Label(
+        N_("Da decidere"), "warning", N_("È stata chiesta la rigenerazione: qualcuno deve decidere.")
+    ),
     State.not_issued: Label(
         N_("Non emessa"), "warning", N_("Non risulta un accesso dagli anni scorsi: si può emettere.")
     ),
@@ -28,7 +31,10 @@ STATES: Final[Mapping[State, Label]] = {
         N_("Si emette appena la scuola apre le consegne, o appena è attiva la casella dell’alunno."),
     ),
     State.to_print: Label(N_("Da stampare"), "warning", N_("Il tagliando è pronto e va stampato.")),
-    State.printed: Label(N_("Stampata"), "progress", N_("Il tagliando è stampato; manca il primo accesso.")),
+    State.printed: Label(N_("Stampata"), "progress", N_("Il tagliando è stampato e va consegnato.")),
+    State.handed_over: Label(
+        N_("Consegnata"), "progress", N_("Il tagliando è stato consegnato; manca il primo accesso.")
+    ),
     State.queued: Label(N_("In attesa di invio"), "progress", N_("L’e-mail parte tra poco.")),
     State.sending: Label(N_("Invio in corso"), "progress", N_("L’e-mail è in partenza.")),
     State.sent: Label(
@@ -53,7 +59,27 @@ STATES: Final[Mapping[State, Label]] = {
     State.expired: Label(
         N_("Scaduta"), "warning", N_("La password iniziale è scaduta prima del primo accesso.")
     ),
+    State.locked: Label(
+        N_("Bloccata"),
+        "danger",
+        N_(
+            "Troppi tentativi da dispositivi sconosciuti: entra solo da quelli già usati, finché non si sblocca."
+        ),
+    ),
+    State.suspended: Label(
+        N_("Sospesa"),
+        "warning",
+        N_("Con queste credenziali non si entra, finché non sono riattivate o rigenerate."),
+    ),
     State.activated: Label(N_("Attivata"), "success", N_("Il titolare è entrato almeno una volta.")),
+    State.revoked: Label(
+        N_("Revocata"),
+        "neutral",
+        N_("L’accesso è stato chiuso: chi torna a scuola riceve credenziali nuove."),
+    ),
+    State.retired: Label(
+        N_("Ritirata"), "neutral", N_("La scuola non usa più credenziali proprie: si entra con SPID o CIE.")
+    ),
     State.not_foreseen: Label(
         N_("Non prevista"), "neutral", N_("Per questa persona la scuola non prevede credenziali.")
     ),
@@ -99,6 +125,7 @@ WHY_NOT: Final[Mapping[WhyNot, str]] = {
     WhyNot.asked_too_often: N_("il tagliando è stato richiesto troppe volte"),
     WhyNot.key_missing: N_("la password iniziale non si può aprire con le chiavi di questa installazione"),
     WhyNot.not_printable: N_("mancano dati per comporre il tagliando"),
+    WhyNot.handed_over: N_("il tagliando è già stato consegnato: la sua copia non esiste più"),
     WhyNot.no_data_access: N_("questa persona non può vedere i dati dell’alunno"),
 }
 
@@ -132,7 +159,8 @@ STATUSES: Final[Mapping[str, Label]] = {
     "bounced": Label(N_("Tornata indietro"), "danger", ""),
     "failed": Label(N_("Non recapitata"), "danger", ""),
     "refused": Label(N_("Non effettuata"), "danger", ""),
-    "printed": Label(N_("Stampata"), "success", ""),
+    "printed": Label(N_("Stampata"), "progress", ""),
+    "handed_over": Label(N_("Consegnata"), "success", ""),
     "superseded": Label(
         N_("Annullata"), "neutral", N_("Le credenziali sono state usate o sostituite prima.")
     ),

@@ -16,11 +16,12 @@ from services.notifications.channels.slip.render import render_slips
 from services.notifications.claims import NotOpened, Opened, claim
 from services.notifications.domain.delivery import DELIVERY, fallback_id, may_fall_back
 from services.notifications.domain.delivery_commands import PrintSlip, RequestDelivery
-from services.notifications.domain.states import Step
+from services.notifications.domain.states import State, Step
 from services.notifications.epoch_keys import EpochKeys
 from services.notifications.letters import ROME, Letter, last_day, letters
 from services.notifications.queries import Holder, School, SchoolClass
 from shared import faults
+from shared.contracts.identity import ShredReason
 from shared.contracts.notifications import PrintingReason
 from shared.contracts.policy import Channel
 from shared.decider import Refused
@@ -46,6 +47,7 @@ class WhyNot(StrEnum):
     key_missing = "key_missing"
     not_printable = "not_printable"
     no_data_access = "no_data_access"
+    handed_over = "handed_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Desk:
         """Errors: NotOfThisClass, ReasonNeeded, NothingPrinted, ClaimsUnavailable, ChangedMeanwhile; then nothing
         was written and nothing printed."""
         chosen, left_out = await self._choose(order)
-        again = [h for h in chosen if h.standing.step is Step.reprint]
+        again = [h for h in chosen if _is_reprint(h)]
         if again and order.reason is None:
             raise ReasonNeeded(again, chosen)
         sheets = await self._open(chosen, left_out)
@@ -157,15 +159,15 @@ class Desk:
         if not order.holders:
             return [h for h in of_class if h.standing.step is Step.print], []
         named = [h for h in of_class if h.id in order.holders]
-        chosen = [h for h in named if h.standing.step in (Step.print, Step.reprint)]
+        chosen = [h for h in named if h.standing.step is Step.print or _is_reprint(h)]
         return chosen, [LeftOut(h.name, _why_not(h)) for h in named if h not in chosen]
 
     async def _open(self, chosen: Sequence[Holder], left_out: list[LeftOut]) -> list[_Sheet]:
         main = {h.id: h.facts.delivery.delivery for h in chosen if h.facts.delivery is not None}
         found = await letters(self.commands.store.pool, main.values())
         sheets = []
-        for step, reason in ((Step.print, ClaimReason.print), (Step.reprint, ClaimReason.reprint)):
-            of_step = [(h, found[main[h.id]]) for h in chosen if h.standing.step is step]
+        for reprint, reason in ((False, ClaimReason.print), (True, ClaimReason.reprint)):
+            of_step = [(h, found[main[h.id]]) for h in chosen if _is_reprint(h) is reprint]
             left_out += [LeftOut(h.name, WhyNot.no_data_access) for h, one in of_step if one.no_data_access]
             of_step = [(holder, letter) for holder, letter in of_step if not letter.no_data_access]
             if not of_step:
@@ -242,7 +244,7 @@ class Desk:
                 reachable=True,
             )
             workspace.decide(DELIVERY, sheet.delivery, instead)
-        reason = order.reason if sheet.holder.standing.step is Step.reprint else None
+        reason = order.reason if _is_reprint(sheet.holder) else None
         workspace.decide(DELIVERY, sheet.delivery, PrintSlip(self.now, reason))
         context = letter.context(order.actor, order.traceparent)
         printed_from = Write(SQL("put_printed_from"), ((sheet.delivery, order.school_class.id),))
@@ -254,6 +256,10 @@ def printable(holders: Collection[Holder]) -> list[Holder]:
     return [h for h in holders if h.standing.step is Step.print]
 
 
+def _is_reprint(holder: Holder) -> bool:
+    return holder.standing.step is not Step.print and holder.standing.allows(Step.reprint)
+
+
 def _slip_delivery(letter: Letter) -> str:
     if letter.channel is Channel.slip:
         return letter.delivery
@@ -263,6 +269,8 @@ def _slip_delivery(letter: Letter) -> str:
 def _why_not(holder: Holder) -> WhyNot:
     if not holder.facts.data_access:
         return WhyNot.no_data_access
+    if holder.facts.secret is ShredReason.handed_over or holder.standing.state is State.handed_over:
+        return WhyNot.handed_over
     if holder.facts.issued and holder.facts.channel is not Channel.slip:
         return WhyNot.by_mail_only if holder.facts.exclusive else WhyNot.by_mail
     return WhyNot.nothing_to_print

@@ -7,7 +7,7 @@ import pytest
 
 from services.notifications import labels
 from services.notifications.domain.delivery import Status
-from services.notifications.domain.states import Facts, Sent, State, Step, standing
+from services.notifications.domain.states import Bar, Facts, Sent, State, Step, standing
 from services.notifications.operations import WhyNot
 from services.notifications.remarks import REFUSALS
 from shared.contracts.identity import RefusalReason, ShredReason
@@ -24,6 +24,7 @@ def sent(status: Status, problem: DeliveryProblem | None = None, printings: int 
 
 MAIL = Facts(channel=Channel.email, exclusive=True, issued=True, expires=NOW + timedelta(days=14))
 SLIP = Facts(channel=Channel.slip, issued=True, expires=NOW + timedelta(days=30))
+IN = replace(SLIP, activated=True, secret=ShredReason.first_access)
 NOWHERE = sent(Status.refused, DeliveryProblem.no_address)
 UNKNOWN = sent(Status.failed, DeliveryProblem.mailbox_unknown)
 
@@ -41,7 +42,16 @@ CASES = {
         replace(SLIP, activated=True, data_access=False), State.activated, Step.nothing),
     "kept from before our time": (Facts(kept=True), State.activated, Step.nothing),
     "slip to print": (replace(SLIP, delivery=sent(Status.requested)), State.to_print, Step.print),
-    "slip printed": (replace(SLIP, delivery=sent(Status.printed, None, 1)), State.printed, Step.reprint),
+    "slip printed": (replace(SLIP, delivery=sent(Status.printed, None, 1)), State.printed, Step.hand_over),
+    "slip handed over": (
+        replace(SLIP, delivery=sent(Status.handed_over, None, 1), secret=ShredReason.handed_over),
+        State.handed_over, Step.nothing),
+    "slip handed over, and not used in time": (
+        replace(SLIP, delivery=sent(Status.handed_over, None, 1), secret=ShredReason.handed_over, expires=NOW),
+        State.expired, Step.issue),
+    "hand-over undone": (
+        replace(SLIP, delivery=sent(Status.printed, None, 1), secret=ShredReason.handed_over),
+        State.printed, Step.hand_over),
     "slip used": (
         replace(SLIP, delivery=sent(Status.printed, None, 1), activated=True, secret=ShredReason.first_access),
         State.activated, Step.nothing),
@@ -63,7 +73,20 @@ CASES = {
         replace(MAIL, delivery=NOWHERE, exclusive=False), State.no_address, Step.print),
     "slip instead of the mail": (
         replace(MAIL, delivery=UNKNOWN, exclusive=False, slip_instead=sent(Status.printed, None, 1)),
-        State.printed, Step.reprint),
+        State.printed, Step.hand_over),
+    "slip instead of the mail, handed over": (
+        replace(MAIL, delivery=UNKNOWN, exclusive=False, slip_instead=sent(Status.handed_over, None, 1)),
+        State.handed_over, Step.nothing),
+    "asked for a regeneration": (replace(IN, to_decide=True), State.to_decide, Step.decide),
+    "asked for one, after a loss": (
+        replace(IN, to_decide=True, bars=frozenset({Bar.lost})), State.to_decide, Step.decide),
+    "said to be lost": (replace(IN, bars=frozenset({Bar.lost})), State.suspended, Step.reinstate),
+    "suspended and locked": (
+        replace(IN, bars=frozenset({Bar.locked, Bar.suspended})), State.suspended, Step.reinstate),
+    "locked": (replace(IN, bars=frozenset({Bar.locked})), State.locked, Step.unlock),
+    "revoked, whatever was asked": (
+        replace(IN, to_decide=True, bars=frozenset({Bar.revoked})), State.revoked, Step.nothing),
+    "retired": (replace(IN, bars=frozenset({Bar.retired})), State.retired, Step.nothing),
     "issued a moment ago": (MAIL, State.waiting, Step.nothing),
 }  # fmt: skip
 
@@ -73,6 +96,18 @@ def test_standing(name: str) -> None:
     facts, state, step = CASES[name]
     found = standing(facts, NOW)
     assert (found.state, found.step) == (state, step)
+
+
+def test_the_same_sheet_is_printed_again_while_its_copy_exists() -> None:
+    printed = replace(SLIP, delivery=sent(Status.printed, None, 1))
+    assert standing(printed, NOW).allows(Step.reprint)
+    assert not standing(replace(printed, secret=ShredReason.handed_over), NOW).allows(Step.reprint)
+
+
+def test_a_mail_goes_again_while_its_copy_exists() -> None:
+    taken = replace(MAIL, delivery=sent(Status.accepted))
+    assert standing(taken, NOW).allows(Step.resend)
+    assert not standing(replace(taken, secret=ShredReason.first_access), NOW).allows(Step.resend)
 
 
 def test_everything_has_a_name() -> None:

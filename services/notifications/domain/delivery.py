@@ -33,6 +33,8 @@ from shared.contracts.notifications import (
     PrintingReason,
     ResendingReason,
     ResendRequested,
+    SlipHandedOver,
+    SlipHandOverUndone,
     SlipPrinted,
 )
 from shared.contracts.policy import Channel
@@ -64,6 +66,7 @@ class Status(StrEnum):
     failed = "failed"
     refused = "refused"
     printed = "printed"
+    handed_over = "handed_over"
     superseded = "superseded"
 
 
@@ -76,6 +79,8 @@ class Delivery:
     requested: DeliveryRequested | None = None
     attempts: int = 0
     printings: int = 0
+    was_handed_over: bool = False
+    """Since then the sealed copy is gone, even where the hand-over was undone: see `hand_over`."""
     resends: int = 0
     resent_after: int = 0
     """How many attempts there had been when it was last sent anew: a bounce of one of those says nothing of what
@@ -88,7 +93,7 @@ class Delivery:
 
 def decide(state: Delivery, command: Command) -> Sequence[Event]:
     """Raises `Refused`: not_requested, other_channel_forbidden, expired, superseded, already_settled,
-    not_a_slip, reason_needed, not_a_mail, on_its_way."""
+    not_a_slip, reason_needed, handed_over, not_a_mail, on_its_way."""
     match command:
         case RequestDelivery():
             return _request(state, command)
@@ -228,6 +233,10 @@ def _print(state: Delivery, at: datetime, reason: PrintingReason | None) -> Sequ
         raise Refused("not_a_slip", "These credentials go by e-mail.")
     if state.status is Status.superseded:
         raise Refused("superseded", "These credentials were replaced, used or ended.")
+    if state.was_handed_over:
+        raise Refused(
+            "handed_over", "This slip was handed over: its copy is gone, it cannot be printed again."
+        )
     if requested.expires <= at:
         raise Refused("expired", "The initial secret has ended: issue anew.")
     if not state.printings:
@@ -250,6 +259,7 @@ _BECOMES: dict[type[Event], Status] = {
     DeliveryFailed: Status.failed,
     DeliveryRefused: Status.refused,
     DeliverySuperseded: Status.superseded,
+    SlipHandOverUndone: Status.printed,
 }
 
 
@@ -261,6 +271,8 @@ def evolve(state: Delivery, event: Event) -> Delivery:
             return replace(state, status=Status.attempting, attempts=attempt)
         case SlipPrinted(printing=printing):
             return replace(state, status=Status.printed, printings=printing)
+        case SlipHandedOver():
+            return replace(state, status=Status.handed_over, was_handed_over=True)
         case ResendRequested(number=number, after=after):
             return replace(state, status=Status.requested, resends=number, resent_after=after)
         case _:
