@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from deploy.attach import told_as
@@ -18,7 +19,7 @@ from services.registry.operations import Registry, open_registry
 from services.registry.report import Report
 from services.registry.settings import RegistrySettings
 from shared.contracts.identity import StaffRole
-from shared.contracts.policy import PRESETS
+from shared.contracts.policy import PRESETS, CredentialPolicy
 from shared.runtime import open_runtime
 from shared.settings import CommonSettings
 
@@ -48,9 +49,14 @@ async def register(registry: Registry, school: DemoSchool) -> None:
     await registry.register_school(
         school.codice, school.name, school.customer_id, entry_grade=school.entry_grade
     )
-    await registry.adopt_policy(
-        school.codice, PRESETS[school.policy], "preset of the school's circular", actor=OPERATOR
-    )
+    wanted = with_passwords(PRESETS[school.policy])
+    await registry.adopt_policy(school.codice, wanted, "preset of the school's circular", actor=OPERATOR)
+
+
+def with_passwords(policy: CredentialPolicy) -> CredentialPolicy:
+    """This policy, with the staff's passwords enough until the end of next August: nobody has a passkey here."""
+    until = date(datetime.now(UTC).year + 1, 9, 1)
+    return policy.model_copy(update={"staff_password_only_until": until})
 
 
 async def import_file(registry: Registry, file: Path, progress: Progress, *, dry_run: bool = False) -> Report:

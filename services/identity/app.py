@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -60,6 +61,7 @@ class Parts:
         await self.slips.serve(self.runtime.bus)
         await self.sessions.serve(self.runtime.bus)
         self.runtime.background("issuer", self.issuer.run)
+        self.runtime.background("sessions", partial(self.sessions.tell_changes, self.runtime.bus))
         self.runtime.background("housekeeping", self.housekeeping.run)
 
     def web(self) -> FastAPI:
@@ -118,7 +120,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
             runtime=runtime,
             metrics=metrics,
             hasher=hasher,
-            reactions=Reactions(store, issuing),
+            reactions=Reactions(store, issuing, sessions.changing),
             issuer=issuer,
             slips=slips,
             housekeeping=Housekeeping(store, slips, keeper_lock),

@@ -1,7 +1,9 @@
 """Sessions: opaque tokens, stored hashed; short for staff and on a strange phone, long where it was asked (DESIGN 7)."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Literal
 
 import asyncpg
 import structlog
@@ -15,7 +17,9 @@ from shared.database import DATABASE_TROUBLES
 from shared.eventstore.commands import Commands
 from shared.eventstore.units import Write
 from shared.ids import new_id
-from shared.messaging.bus import Bus
+from shared.messaging.bus import Bus, BusUnavailable
+from shared.messaging.streams import Doorbell
+from shared.policies import local_day
 from shared.sql import Statements
 from shared.web.introspection import INTROSPECT_SUBJECT, Answer, Question
 from shared.web.sessions import ROLES, Principal, Role, SessionToken, hash_token, new_token
@@ -25,6 +29,8 @@ QUEUE = "q"
 IDLE = timedelta(minutes=30)
 AT_MOST = timedelta(hours=12)
 REMEMBERED = timedelta(days=30)
+How = Literal["password", "passkey"]
+"""What a session was opened with."""
 log = structlog.get_logger()
 
 
@@ -40,13 +46,20 @@ class Opened:
 
 
 def opened(
-    account: str, school: str, role: AccountRole, *, remember: bool, must_change: bool, now: datetime
+    account: str,
+    school: str,
+    role: AccountRole,
+    *,
+    remember: bool,
+    must_change: bool,
+    now: datetime,
+    how: How = "password",
 ) -> Opened:
     """A session to be written with the events that go with it. Nobody remembers a staff member's phone."""
     remember = remember and role is not AccountRole.staff
     token, session = new_token(), new_id()
     life, idle = (REMEMBERED, None) if remember else (AT_MOST, int(IDLE.total_seconds()))
-    row = (hash_token(token), session, account, school, must_change, remember, now, idle, now + life)
+    row = (hash_token(token), session, account, school, must_change, remember, now, idle, now + life, how)
     max_age = int(REMEMBERED.total_seconds()) if remember else None
     return Opened(token, session, must_change, max_age, Write(SQL("put_session"), (row,), beside=True))
 
@@ -57,12 +70,17 @@ class Sessions:
     def __init__(self, commands: Commands) -> None:
         self._pool = commands.store.pool
         self._commands = commands
+        self._doorbell = Doorbell()
+        self._changed = False
+        commands.store.on_commit(self._committed)
 
     async def introspect(self, token_hash: bytes) -> Principal | None:
         now = self._commands.store.clock()
         row = await self._pool.fetchrow(SQL("introspect"), token_hash, now)
         if row is None:
             return None
+        by_passkey = row["opened_with"] == "passkey"
+        until = None if by_passkey else _still_ahead(row["password_only_until"], now)
         idle = row["idle_seconds"]
         ends = row["ends_at"] if idle is None else min(row["ends_at"], now + timedelta(seconds=idle))
         return Principal(
@@ -74,6 +92,8 @@ class Sessions:
             session_expires=ends,
             language=row["language"] or "it",
             session_id=row["session"],
+            strong=by_passkey or until is not None,
+            password_only_until=until,
         )
 
     async def end(self, principal: Principal) -> None:
@@ -86,6 +106,22 @@ class Sessions:
             context=Context(actor=principal.account_id, correlation=new_id()),
             writes=[Write(SQL("end_session"), ((principal.session_id,),))],
         )
+
+    def changing(self) -> None:
+        """What is about to be committed changes answers without an event of ours: a school's policy."""
+        self._changed = True
+
+    def _committed(self, _: object) -> None:
+        if self._changed:
+            self._changed = False
+            self._doorbell.ring()
+
+    async def tell_changes(self, bus: Bus) -> None:
+        """For `runtime.background`: have kept answers asked for anew (`BusIntrospector`), as our relay does after events."""
+        while True:
+            await self._doorbell.wait(3600)
+            with suppress(BusUnavailable):
+                await bus.client.publish("identity.bell", b"")
 
     async def serve(self, bus: Bus) -> None:
         """Answer on `identity.sessions.introspect`, beside the other replicas."""
@@ -106,6 +142,12 @@ class Sessions:
             await message.respond(Answer(error="not available at this moment").encoded())
             return
         await message.respond(Answer.of(principal).encoded())
+
+
+def _still_ahead(until: str | None, now: datetime) -> date | None:
+    """The day from which the password alone is not enough any more, if it has not come yet in Rome."""
+    day = date.fromisoformat(until) if until is not None else None
+    return day if day is not None and local_day(now) < day else None
 
 
 def _roles(text: str) -> frozenset[Role]:

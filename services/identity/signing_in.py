@@ -20,7 +20,7 @@ from services.identity.initial_secrets import canonical_password
 from services.identity.password_rules import SAME, objection
 from services.identity.passwords import Hasher, Peppers, normalised
 from services.identity.proving import Proved, Proving, hashed_form
-from services.identity.sessions import Opened, opened
+from services.identity.sessions import How, Opened, opened
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole
 from shared.eventstore.commands import Commands, Workspace
@@ -145,7 +145,13 @@ class SigningIn:
             verifier = await proved.place.hash(normalised(new))
         now = self._store.clock()
         session = opened(
-            proved.account, proved.school, proved.role, remember=remembered, must_change=False, now=now
+            proved.account,
+            proved.school,
+            proved.role,
+            remember=remembered,
+            must_change=False,
+            now=now,
+            how=await self._opened_with(principal),
         )
         row = (proved.account, proved.school, verifier.text, verifier.pepper, False)
         writes = [
@@ -211,6 +217,15 @@ class SigningIn:
                 continue
             return True
         raise conflict
+
+    async def _opened_with(self, principal: Principal | None) -> How:
+        """Who came in with a passkey stays so when they change the password."""
+        if principal is None:
+            return "password"
+        return (
+            await self._pool.fetchval(SQL("session_opened_with"), principal.session_id, principal.account_id)
+            or "password"
+        )
 
     async def _stands(self, proved: Proved) -> bool:
         """Whether the password that was proved is still the one: asked after the account was loaded."""

@@ -135,7 +135,7 @@ def allowed(action: Action) -> Callable[[Request], Awaitable[Principal]]:
                 N_(
                     "Chi rigenera, importa o cambia le regole entra con una passkey: la registri, poi acceda con quella."
                 ),
-                page=web_state(request).settings.passkeys_path,
+                page=f"{web_state(request).settings.passkeys_path}?richiesta=si",
             )
         return principal
 

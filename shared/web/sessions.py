@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NewType, Protocol, get_args
 from urllib.parse import quote, unquote, urlsplit
 
@@ -33,7 +33,7 @@ class Principal:
     """Who asks. `must_change`: the initial password still stands, nothing but changing it is open (E5).
 
     `strong`: came in with a passkey, or their school still takes the password alone, until the day before
-    `password_only_until`.
+    `password_only_until`, which is known only of staff to whom it matters: who came in with a password.
     """
 
     account_id: str
@@ -46,6 +46,11 @@ class Principal:
     session_id: str = field(default="", repr=False)
     strong: bool = False
     password_only_until: date | None = None
+
+    @property
+    def last_day_without_passkey(self) -> date | None:
+        """The day before `password_only_until`: what a page tells them."""
+        return self.password_only_until - timedelta(days=1) if self.password_only_until else None
 
 
 class Introspector(Protocol):

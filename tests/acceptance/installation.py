@@ -15,7 +15,7 @@ from pypdf import PdfReader
 
 from audit.history import Entry, StreamSource
 from audit.replay import of_school
-from deploy.demo.backstage import open_staff_account, registry_of
+from deploy.demo.backstage import open_staff_account, registry_of, with_passwords
 from deploy.demo.memory import Key
 from deploy.demo.visitor import Visitor
 from deploy.supervisor import Running
@@ -165,7 +165,7 @@ class Installation:
         code, customer = f"TOIS{number:05}X", f"scuola-{number}"
         async with registry_of(self.running.parts.wiring) as registry:
             await registry.register_school(code, f"Istituto di prova {number}", customer, **settings)
-            await registry.adopt_policy(code, PRESETS[policy], "acceptance test")
+            await registry.adopt_policy(code, with_passwords(PRESETS[policy]), "acceptance test")
             key = await registry.add_api_key(code, "prova")
         return School(self, code, customer, key.secret)
 

@@ -24,7 +24,12 @@ class Sessions:
         return self._known.get(token_hash)
 
     def open(
-        self, *roles: Role, school: str = SCHOOL, account: str = "account-desk", language: str = "it"
+        self,
+        *roles: Role,
+        school: str = SCHOOL,
+        account: str = "account-desk",
+        language: str = "it",
+        strong: bool = True,
     ) -> str:
         """A new session's token."""
         token = new_token()
@@ -36,6 +41,7 @@ class Sessions:
             must_change=False,
             session_expires=datetime.now(UTC) + timedelta(hours=1),
             language=language,
+            strong=strong,
         )
         return token
 

@@ -49,10 +49,14 @@ class Signed:
     def __init__(self) -> None:
         self.principals: dict[bytes, Principal] = {}
 
-    def sign_in(self, person: str, *roles: Role, school: str = SCHOOL, must_change: bool = False) -> str:
+    def sign_in(
+        self, person: str, *roles: Role, school: str = SCHOOL, must_change: bool = False, strong: bool = True
+    ) -> str:
         token = new_token()
         expires = datetime.now(UTC) + timedelta(hours=1)
-        found = Principal(f"account-{person}", person, school, frozenset(roles), must_change, expires)
+        found = Principal(
+            f"account-{person}", person, school, frozenset(roles), must_change, expires, strong=strong
+        )
         self.principals[hash_token(token)] = found
         return token
 

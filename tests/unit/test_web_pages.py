@@ -156,13 +156,17 @@ def test_a_message_without_english_is_found_and_added(tmp_path: Path) -> None:
     template.write_text(
         "{{ _('Tagliandi') }} {{ ngettext('%(num)s alunno', '%(num)s alunni', 3) }} {{ _('Esci') }}"
     )
-    (tmp_path / "pages.py").write_text('TITLE = N_("Classi")\n')
-    assert [m.id for m in missing(tmp_path)] == ["Classi", "Tagliandi", ("%(num)s alunno", "%(num)s alunni")]
+    (tmp_path / "pages.py").write_text('TITLE = N_("Ripostigli")\n')
+    assert [m.id for m in missing(tmp_path)] == [
+        "Ripostigli",
+        "Tagliandi",
+        ("%(num)s alunno", "%(num)s alunni"),
+    ]
     assert update(tmp_path) == 3
     assert len(missing(tmp_path)) == 3, "an empty translation is none"
     catalogue = tmp_path / "locales" / "en.po"
     done = catalogue.read_text("utf-8").replace(
-        'msgid "Classi"\nmsgstr ""', 'msgid "Classi"\nmsgstr "Classes"'
+        'msgid "Ripostigli"\nmsgstr ""', 'msgid "Ripostigli"\nmsgstr "Cupboards"'
     )
     catalogue.write_text(done, "utf-8")
     assert [m.id for m in missing(tmp_path)] == ["Tagliandi", ("%(num)s alunno", "%(num)s alunni")]
