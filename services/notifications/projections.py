@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from services.notifications import projections_deliveries
+from services.notifications import projections_campaigns, projections_deliveries, projections_hand_over
 from shared.contracts.event import Event, Recorded
 from shared.contracts.identity import (
     AccountOpened,
@@ -87,6 +87,7 @@ def _student_enrolled(event: StudentEnrolled, recorded: Recorded[Event]) -> Iter
             "class_id": event.class_id,
         },
     )
+    yield from projections_campaigns.birth(event.student, who.birth_date if who else None)
 
 
 def _student_corrected(event: StudentDetailsCorrected, _: Recorded[Event]) -> Iterable[Row]:
@@ -95,6 +96,7 @@ def _student_corrected(event: StudentDetailsCorrected, _: Recorded[Event]) -> It
         names = {"family_name": who.family_name, "given_name": who.given_name}
         mailbox = {"institutional_email": who.institutional_email}
         yield Change("pupils_v1", {"student": event.student}, names | mailbox)
+        yield from projections_campaigns.birth(event.student, who.birth_date)
 
 
 def _student_moved(event: StudentMovedClass, _: Recorded[Event]) -> Iterable[Row]:
@@ -128,6 +130,7 @@ def _guardian_linked(event: GuardianLinked, recorded: Recorded[Event]) -> Iterab
             "data_access": event.data_access,
         },
     )
+    yield from projections_campaigns.link_again(event.guardian, event.student)
     yield from _address(event.guardian, who, recorded)
 
 
@@ -193,6 +196,7 @@ def _credentials_issued(event: CredentialsIssued, recorded: Recorded[Event]) -> 
     secret = {"credential": event.credential, "account": event.account, "secret": "sealed"}
     yield Put("secrets_v1", secret)
     yield Remove("refusals_v1", {"holder": event.holder})
+    yield from projections_hand_over.ended_by_new_credentials(event.account)
 
 
 def _credentials_kept(event: CredentialsKept, _: Recorded[Event]) -> Iterable[Row]:
@@ -249,4 +253,6 @@ REDUCERS: dict[type[Event], Reducer] = {
     PasswordChanged: _password_changed,
     SignInSucceeded: _signed_in,
     **projections_deliveries.REDUCERS,
+    **projections_campaigns.REDUCERS,
+    **projections_hand_over.REDUCERS,
 }
