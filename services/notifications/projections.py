@@ -1,6 +1,7 @@
 """Events -> rows that pages and decisions read: a table of event -> reducer (DESIGN 4)."""
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, TypeVar
 
 from services.notifications import projections_campaigns, projections_deliveries, projections_hand_over
@@ -252,7 +253,13 @@ REDUCERS: dict[type[Event], Reducer] = {
     FirstAccessCompleted: _first_access,
     PasswordChanged: _password_changed,
     SignInSucceeded: _signed_in,
-    **projections_deliveries.REDUCERS,
-    **projections_campaigns.REDUCERS,
-    **projections_hand_over.REDUCERS,
 }
+
+
+def _then(first: Reducer, second: Reducer) -> Reducer:
+    return lambda event, recorded: chain(first(event, recorded), second(event, recorded))
+
+
+for _topic in (projections_deliveries, projections_campaigns, projections_hand_over):
+    for _kind, _reducer in _topic.REDUCERS.items():
+        REDUCERS[_kind] = _then(REDUCERS[_kind], _reducer) if _kind in REDUCERS else _reducer
