@@ -18,10 +18,12 @@ PREFIX = "custode_"
 
 
 class Scope(StrEnum):
-    """What one may do over HTTP: enter single enrolments, files, or read who belongs to the school."""
+    """What one may do over HTTP: enter single enrolments, files, say which mailboxes of pupils are there, or read who
+    belongs to the school."""
 
     enrol = "enrol"
     import_ = "import"
+    mailboxes = "mailboxes"
     read = "read"
 
 

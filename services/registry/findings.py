@@ -39,6 +39,10 @@ ERRORS: Final[Mapping[str, tuple[str, str]]] = {
         "L’alunno non è iscritto a quell’anno scolastico.",
         "The pupil is not enrolled in that school year.",
     ),
+    "merged": (
+        "Questo genitore è stato unito a un’altra scheda: ripetere l’operazione.",
+        "This guardian was merged into another record: repeat the operation.",
+    ),
     "erased": (
         "I dati di questa persona sono stati cancellati su sua richiesta.",
         "This person's data was erased at their request.",
@@ -71,6 +75,10 @@ WARNINGS: Final[Mapping[str, tuple[str, str]]] = {
         "fiscale sarebbe riconosciuto.",
         "The pupil already has a guardian of this name: not added, to be compared at the desk. A codice fiscale "
         "would tell.",
+    ),
+    "guardianship_ended": (
+        "Lo sportello ha chiuso il legame fra questo genitore e l’alunno: un file non lo riapre.",
+        "The desk has ended the link between this guardian and the pupil: a file does not bring it back.",
     ),
     "guardian_twice": (
         "Lo stesso genitore compare due volte per questo alunno: vale la prima.",

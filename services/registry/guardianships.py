@@ -60,13 +60,16 @@ class GuardianPlanner:
                 if step.new:
                     planned.newcomers.add(guardian)
                 else:
-                    self._compare(step, details, index, planned)
+                    self._compare(step, student, details, index, planned)
         return found
 
-    def _compare(self, step: Step, said: GuardianDetails, index: int, planned: Planned) -> None:
-        known = self._workspace.state(GUARDIAN, step.id).details
+    def _compare(self, step: Step, student: str, said: GuardianDetails, index: int, planned: Planned) -> None:
+        state = self._workspace.state(GUARDIAN, step.id)
+        known, link = state.details, state.children.get(student)
         if known is None:
             return
+        if link is not None and link.ended_on is not None:
+            planned.findings.append(Finding("guardianship_ended", "guardian", index))
         if address_differs(known, said):
             planned.findings.append(Finding("address_differs", "guardian.email", index))
         if not_followed(known, said):

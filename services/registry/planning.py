@@ -11,7 +11,8 @@ from services.registry.directory import ClassBook, Directory
 from services.registry.domain.guardian import GUARDIAN
 from services.registry.domain.school import SCHOOL, OpenYear, School
 from services.registry.domain.school_class import SCHOOL_CLASS, FormClass, IdentifyClass
-from services.registry.domain.student import STUDENT, Enrol, Student, Withdraw, not_followed
+from services.registry.domain.student import STUDENT, Enrol, Withdraw, not_followed
+from services.registry.domain.student_state import Student
 from services.registry.findings import Finding
 from services.registry.guardianships import GuardianPlanner
 from services.registry.imports.facts import ClassFact, EnrolmentFact, SchoolYearFact

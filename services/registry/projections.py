@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.registry import projections_policy
+from services.registry import projections_people, projections_policy
 from services.registry.domain.people import name_key
 from shared.contracts.event import Event, Recorded
 from shared.contracts.identity import StaffAccountOpened
@@ -28,6 +28,8 @@ from shared.eventstore.projection import Change, Put, Row
 def project(recorded: Recorded[Event]) -> Iterable[Row]:
     if (dated := projections_policy.REDUCERS.get(type(recorded.event))) is not None:
         return dated(recorded.event, recorded)
+    if (decided := projections_people.REDUCERS.get(type(recorded.event))) is not None:
+        return decided(recorded.event, recorded)
     reduce = REDUCERS.get(type(recorded.event))
     return () if reduce is None else reduce(recorded.school, recorded.event)
 
@@ -71,7 +73,8 @@ def _withdrawn(school: str, event: StudentWithdrawn) -> Iterable[Row]:
 
 
 def _linked(school: str, event: GuardianLinked) -> Iterable[Row]:
-    return [*_guardian(school, event), *_guardianship(school, event)]
+    again = projections_people.linked_again(event)
+    return [*_guardian(school, event), *_guardianship(school, event), again]
 
 
 def _identified(school: str, event: PersonIdentified) -> Iterable[Row]:
@@ -161,7 +164,8 @@ def _staff(school: str, event: StaffAccountOpened) -> Iterable[Row]:
         "family_name": value and value.family_name,
         "given_name": value and value.given_name,
     }
-    return [Put("staff_v1", row)]
+    account = {"account": event.account, "person": event.holder, "school": school}
+    return [Put("staff_v1", row), Put("staff_accounts_v1", account)]
 
 
 REDUCERS: dict[type[Event], Callable[[str, Any], Iterable[Row]]] = {
