@@ -37,6 +37,8 @@ class Texts:
     adult: Mapping[str, str]
     pupil: Mapping[str, str]
     mail: Mapping[str, str]
+    reminder: Mapping[str, str]
+    circular: Mapping[str, str]
     letters: tuple[str, ...]
 
     def voice(self, role: Role) -> Mapping[str, str]:
@@ -72,6 +74,8 @@ def texts(language: Language) -> Texts:
         adult=raw["adult"],
         pupil=raw["pupil"],
         mail=raw["mail"],
+        reminder=raw["reminder"],
+        circular=raw["circular"],
         letters=letters,
     )
 
