@@ -7,17 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.identity.operations import issue_by_desk
 from services.identity.signing_in import Objection
-from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, STAFF, Front
+from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front
+from shared.web.actions import Action, allowed
 from shared.web.description import SESSION, problems, secured
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_, gettext
-from shared.web.sessions import Principal, clear_session, optional_principal, require
+from shared.web.sessions import Principal, clear_session, optional_principal
 
 UserCode = Annotated[str, Field(min_length=1, max_length=100)]
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 Anyone = Annotated[Principal | None, Depends(optional_principal)]
-SignedInHolder = Annotated[Principal, Depends(require(allow_must_change=True))]
-Desk = Annotated[Principal, Depends(require(*STAFF))]
+SignedInHolder = Annotated[Principal, Depends(allowed(Action.own_account, while_changing=True))]
+Desk = Annotated[Principal, Depends(allowed(Action.issue))]
 MOST_NAMED = 1000
 
 

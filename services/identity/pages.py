@@ -10,16 +10,17 @@ from starlette.responses import RedirectResponse, Response
 from services.identity.operations import issue_by_desk
 from services.identity.queries import School
 from services.identity.signing_in import Objection
-from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, STAFF, Front, front_of, start_of
+from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front, front_of, start_of
 from shared.contracts.identity import AccountRole
 from shared.contracts.policy import Regeneration
+from shared.web.actions import Action, allowed
 from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext, ngettext
-from shared.web.sessions import Principal, clear_session, optional_principal, require, safe_next
+from shared.web.sessions import Principal, clear_session, optional_principal, safe_next
 
 Anyone = Annotated[Principal | None, Depends(optional_principal)]
-SignedInHolder = Annotated[Principal, Depends(require(allow_must_change=True))]
-Desk = Annotated[Principal, Depends(require(*STAFF))]
+SignedInHolder = Annotated[Principal, Depends(allowed(Action.own_account, while_changing=True))]
+Desk = Annotated[Principal, Depends(allowed(Action.issue))]
 Field = Annotated[str, Form(max_length=1024)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 CHANGE = "/accesso/cambio-password"
@@ -208,7 +209,9 @@ def _changing(router: APIRouter, front: Front) -> None:
 
     @router.get("/accesso/consiglio", name="advice")
     async def advice(
-        request: Request, who: Annotated[Principal, Depends(require())], next: str | None = None
+        request: Request,
+        who: Annotated[Principal, Depends(allowed(Action.own_account))],
+        next: str | None = None,
     ) -> Response:
         """The school recommends a password of one's own; whoever does not want one yet goes on."""
         me = await front.queries.me(who)
@@ -227,7 +230,7 @@ def _changing(router: APIRouter, front: Front) -> None:
 
 def _rest(router: APIRouter, front: Front) -> None:
     @router.get("/accesso/inizio", name="start")
-    async def start(who: Annotated[Principal, Depends(require())]) -> Response:
+    async def start(who: Annotated[Principal, Depends(allowed(Action.own_account))]) -> Response:
         me = await front.queries.me(who)
         return RedirectResponse(
             start_of(me.role if me is not None else AccountRole.guardian), status_code=303

@@ -18,12 +18,10 @@ from shared.eventstore.commands import Commands
 from shared.web.cookies import cookie_header
 from shared.web.errors import TITLES, Problem, problem_response
 from shared.web.i18n import N_
-from shared.web.sessions import Principal, Role, hash_token, session_token, set_session
+from shared.web.sessions import Principal, hash_token, session_token, set_session
 from shared.web.settings import WebSettings
 from shared.web.templating import Pages, SchoolFront
 
-STAFF: tuple[Role, ...] = ("secretary", "principal", "administrator")
-"""Who may issue credentials at the desk."""
 _CUSTOMER_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 _CHANGED_SECONDS = 60
 _SCHOOL_SECONDS = 400 * 24 * 3600

@@ -1,17 +1,19 @@
-"""Who may sit at the desk: staff of the school itself, by role; everything else is denied (DESIGN 7)."""
+"""Who may sit at the desk: staff of the school itself, as the table of actions has it (DESIGN 7)."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from services.notifications.operations import Desk
+from shared.web.actions import Action, allowed
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_
-from shared.web.sessions import Principal, require
+from shared.web.sessions import Principal
 
 DeskUser = Principal
-desk_user = require("secretary", "principal", "administrator")
-Who = Annotated[DeskUser, Depends(desk_user)]
+Who = Annotated[DeskUser, Depends(allowed(Action.see_deliveries))]
+Printing = Annotated[DeskUser, Depends(allowed(Action.print_slips))]
+HandingOver = Annotated[DeskUser, Depends(allowed(Action.hand_over))]
 
 
 class NotFound(Problem):

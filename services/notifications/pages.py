@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
 
 from services.notifications import labels, queries
@@ -14,7 +14,7 @@ from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.channels.slip.model import RegisterLine
 from services.notifications.channels.slip.register import render_register
 from services.notifications.claims import ClaimsUnavailable
-from services.notifications.desk import DeskUser, NotFound, desk_of, desk_user
+from services.notifications.desk import DeskUser, HandingOver, NotFound, Printing, Who, desk_of
 from services.notifications.domain.states import State, Step
 from services.notifications.letters import ROME
 from services.notifications.operations import (
@@ -36,7 +36,6 @@ from shared.web.state import web_state
 from shared.web.templating import NavItem, SchoolFront
 
 router = APIRouter(prefix="/consegne", include_in_schema=False)
-Who = Annotated[DeskUser, Depends(desk_user)]
 REPRINT_REASONS = tuple(r for r in PrintingReason if r is not PrintingReason.first_printing)
 ISSUE_PATH = "/accesso/emissioni"
 _COUNT = re.compile(r"[0-9]{1,5}")
@@ -101,7 +100,7 @@ async def show_class(
 @router.post("/classi/{class_id}/tagliandi", name="print")
 async def print_slips(
     request: Request,
-    who: Who,
+    who: Printing,
     class_id: str,
     holders: Annotated[list[str] | None, Form(max_length=1000)] = None,
     motivo: Annotated[PrintingReason | Literal[""], Form()] = "",
@@ -140,7 +139,7 @@ async def print_slips(
 
 
 @router.get("/classi/{class_id}/elenco-firme", name="signatures")
-async def signatures(request: Request, who: Who, class_id: str) -> Response:
+async def signatures(request: Request, who: HandingOver, class_id: str) -> Response:
     """The list to be signed at hand-over: everybody with a slip printed from this class. No secret is on it."""
     desk = desk_of(request)
     school, one = await _school_and_class(desk, who, class_id)

@@ -1,4 +1,4 @@
-"""Who may speak for which school: one of its systems with an API key, or its secretary signed in."""
+"""Who may speak for which school: one of its systems with an API key, or one of its staff, signed in."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -10,17 +10,16 @@ from starlette.responses import Response
 
 from services.registry.api_keys import Scope
 from services.registry.operations import Registry
+from shared.web.actions import Action, allowed
 from shared.web.errors import Problem
 from shared.web.i18n import N_
-from shared.web.sessions import principal_of, require, sign_in_problem
-
-_STAFF = require("secretary", "principal")
+from shared.web.sessions import principal_of, sign_in_problem
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """`school` is the only one that they may speak for; `actor` is what their deeds are signed with; `scopes` is what
-    they may do: everything for a secretary, what its key says for a system."""
+    they may do: what its key says for a system, what they are doing now for a person."""
 
     school: str
     actor: str
@@ -32,21 +31,11 @@ def registry_of(request: Request) -> Registry:
     return registry
 
 
-async def speaker(request: Request) -> Speaker:
-    """From `Authorization: Bearer <api key>`, else from the session; 401 or 403 as problems. Asked once a request."""
+async def _key_holder(request: Request, header: str) -> Speaker:
+    """From `Authorization: Bearer <api key>`; 401 as a problem. Asked once a request."""
     known: Speaker | None = getattr(request.state, "speaker", None)
-    if known is None:
-        known = request.state.speaker = await _speaker(request)
-    return known
-
-
-async def _speaker(request: Request) -> Speaker:
-    header = request.headers.get("authorization")
-    if header is None:
-        if await principal_of(request) is None:
-            raise _nobody(request)
-        principal = await _STAFF(request)
-        return Speaker(principal.school, principal.account_id, frozenset(Scope))
+    if known is not None:
+        return known
     scheme, _, secret = header.partition(" ")
     key = await registry_of(request).api_keys.find(secret.strip()) if scheme.lower() == "bearer" else None
     if key is None:
@@ -57,7 +46,8 @@ async def _speaker(request: Request) -> Speaker:
             N_("La chiave è sbagliata o è stata revocata: chi gestisce l’impianto può farne una nuova."),
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return Speaker(key.school, key.actor, key.scopes)
+    holder = request.state.speaker = Speaker(key.school, key.actor, key.scopes)
+    return holder
 
 
 def _nobody(request: Request) -> Problem:
@@ -73,13 +63,21 @@ def _nobody(request: Request) -> Problem:
 
 
 class May:
-    """A dependency: whoever speaks, if they may do this; else a 403 problem of its own."""
+    """A dependency: whoever speaks, if they may do this: a system by its key's scopes, a person by the table of actions."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, action: Action) -> None:
         self.scope = scope
+        self.action = action
+        self._allowed = allowed(action)
 
     async def __call__(self, request: Request) -> Speaker:
-        who = await speaker(request)
+        header = request.headers.get("authorization")
+        if header is None:
+            if await principal_of(request) is None:
+                raise _nobody(request)
+            principal = await self._allowed(request)
+            return Speaker(principal.school, principal.account_id, frozenset({self.scope}))
+        who = await _key_holder(request, header)
         if self.scope not in who.scopes:
             raise Problem(
                 403,
@@ -91,9 +89,9 @@ class May:
         return who
 
 
-Enrolling = Annotated[Speaker, Depends(May(Scope.enrol))]
-Importing = Annotated[Speaker, Depends(May(Scope.import_))]
-Reading = Annotated[Speaker, Depends(May(Scope.read))]
+Enrolling = Annotated[Speaker, Depends(May(Scope.enrol, Action.import_files))]
+Importing = Annotated[Speaker, Depends(May(Scope.import_, Action.import_files))]
+Reading = Annotated[Speaker, Depends(May(Scope.read, Action.see_people))]
 
 
 class AuthorisedFirst(APIRoute):

@@ -7,8 +7,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.registry.authority import registry_of
 from services.registry.queries import today
+from shared.web.actions import Action, allowed
 from shared.web.i18n import N_, gettext
-from shared.web.sessions import Principal, Role, require
+from shared.web.sessions import Principal, Role
 from shared.web.state import web_state
 from shared.web.templating import SchoolFront
 
@@ -45,7 +46,9 @@ async def registro() -> RedirectResponse:
 
 
 @router.get("/registro/", response_class=HTMLResponse, name="home")
-async def home(request: Request, who: Annotated[Principal, Depends(require())]) -> HTMLResponse:
+async def home(
+    request: Request, who: Annotated[Principal, Depends(allowed(Action.own_account))]
+) -> HTMLResponse:
     queries = registry_of(request).queries
     on = today(registry_of(request).store.clock())
     school = await queries.school(who.school)

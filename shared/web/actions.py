@@ -4,7 +4,6 @@ The third part of a decision, the relation to the object (one's own school, chil
 loaded; whatever is another's answers as if it did not exist.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,17 +116,21 @@ def may(principal: Principal, action: Action) -> bool:
     return bool(TABLE[action].roles & principal.roles)
 
 
-def allowed(action: Action) -> Callable[[Request], Awaitable[Principal]]:
+class Allowed:
     """A FastAPI dependency: the signed-in principal, if the table lets them do this; 401 and 403 as problems.
 
-    `who: Annotated[Principal, Depends(allowed(Action.print_slips))]`.
+    `while_changing`: open also to whoever still has to change the password that they were given.
     """
-    rule = TABLE[action]
-    signed_in = require(*rule.roles)
 
-    async def dependency(request: Request) -> Principal:
-        principal = await signed_in(request)
-        if rule.strong and not principal.strong:
+    def __init__(self, action: Action, *, while_changing: bool = False) -> None:
+        self.action = action
+        self.while_changing = while_changing
+        self._rule = TABLE[action]
+        self._signed_in = require(*self._rule.roles, allow_must_change=while_changing)
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = await self._signed_in(request)
+        if self._rule.strong and not principal.strong:
             raise Problem(
                 403,
                 "passkey-required",
@@ -139,4 +142,7 @@ def allowed(action: Action) -> Callable[[Request], Awaitable[Principal]]:
             )
         return principal
 
-    return dependency
+
+def allowed(action: Action, *, while_changing: bool = False) -> Allowed:
+    """In a route's signature: `who: Annotated[Principal, Depends(allowed(Action.print_slips))]`."""
+    return Allowed(action, while_changing=while_changing)
