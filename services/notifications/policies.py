@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from services.notifications.domain.delivery import DELIVERY, MAIL_CHANNELS, delivery_id, fallback_id
 from services.notifications.domain.delivery_commands import RequestDelivery, Supersede
+from services.notifications.policies_alerts import watch
 from shared.contracts.event import Event, Recorded, because_of
 from shared.contracts.identity import CredentialsIssued, SlipShredded
 from shared.eventstore.commands import Workspace
@@ -53,7 +54,8 @@ def follow_identity(
         if heed is not None:
             heed(events)
         wanted = [r for r in events if isinstance(r.event, CredentialsIssued | SlipShredded)]
-        return await _follow(store, wanted) if wanted else ()
+        followed = await _follow(store, wanted) if wanted else ()
+        return [*followed, *await watch(store, events)]
 
     return react
 
