@@ -10,7 +10,15 @@ import structlog
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import Issue, Open, Refuse
 from services.identity.issuing import Issuing, Order, current_sealing_key
-from services.identity.policies import Case, SealingKey, campaign_open, can_be_settled, forbidden, issue
+from services.identity.policies import (
+    Case,
+    SealingKey,
+    campaign_open,
+    forbidden,
+    issue,
+    today_in_rome,
+    waits_for_mailboxes,
+)
 from services.identity.reactions import draw_user_codes
 from shared.contracts.event import Context
 from shared.contracts.identity import AccountRole, CredentialsIssued
@@ -75,17 +83,16 @@ class Issuer:
         settled = 0
         for group in groups:
             policy, role = policies.get(group["school"]), AccountRole(group["role"])
-            if policy is None or not campaign_open(policy, self._store.clock()):
-                continue
-            if can_be_settled(role, policy):
+            if policy is not None:
                 settled += await self._issue_group(group["school"], role, policy, key)
         return settled
 
     async def _issue_group(
         self, school: str, role: AccountRole, policy: CredentialPolicy, key: SealingKey | None
     ) -> int:
-        settled, after = 0, ""
-        while rows := await self._store.pool.fetch(SQL("waiting"), school, role.value, after, CHUNK):
+        settled, after, now = 0, "", self._store.clock()
+        which = (campaign_open(policy, now), not waits_for_mailboxes(role, policy), today_in_rome(now))
+        while rows := await self._store.pool.fetch(SQL("waiting"), school, role.value, after, CHUNK, *which):
             after = rows[-1]["account"]
             settled += await self._issue_chunk(school, policy, key, rows)
         return settled
@@ -122,6 +129,8 @@ class Issuer:
             policy,
             row["birth_date"],
             data_access=not row["barred"],
+            mailbox=row["mailbox"],
+            owed=row["owed"],
         )
         context = Context(actor=row["actor"], correlation=row["correlation"], causation=row["causation"])
         now = self._store.clock()

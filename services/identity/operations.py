@@ -12,7 +12,7 @@ from services.identity.domain.commands import OpenStaff, ResetStaffPassword
 from services.identity.initial_secrets import canonical_user_code
 from services.identity.password_rules import objection
 from services.identity.passwords import Hasher, Verifier, normalised
-from services.identity.policies import Case
+from services.identity.policies import Case, today_in_rome
 from services.identity.queries import Queries
 from services.identity.reactions import draw_user_codes, enqueued
 from shared.contracts.event import Context
@@ -156,7 +156,9 @@ async def issue_by_desk(
     """
     store = commands.store
     now = store.clock()
-    rows = await store.pool.fetch(SQL("issuable"), school, list(named) if named is not None else None, now)
+    rows = await store.pool.fetch(
+        SQL("issuable"), school, list(named) if named is not None else None, now, today_in_rome(now)
+    )
     workspace = Workspace(store)
     await workspace.load(ACCOUNT, {row["account"] for row in rows})
     year = await store.pool.fetchval(SQL("current_year"), school)

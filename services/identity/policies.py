@@ -19,6 +19,10 @@ from shared.contracts.registry import (
     EnrolmentKind,
     GuardianLinked,
     GuardianshipCorrected,
+    GuardianshipEnded,
+    GuardianshipRestricted,
+    GuardianshipRestrictionLifted,
+    InstitutionalMailboxActivated,
     StudentEnrolled,
     StudentWithdrawn,
 )
@@ -42,6 +46,8 @@ class SealingKey:
 class Case:
     """One holder whose access an event brings into question. `year` is None where no school year concerns them.
     `data_access`: a pupil, or guardian of one whose data they may see. `corrected`: their rights were other before.
+    `mailbox`: a pupil whose institutional mailbox receives. `owed`: what they had was regenerated, so that no campaign
+    holds back what takes its place.
     """
 
     holder: str
@@ -53,6 +59,8 @@ class Case:
     kind: EnrolmentKind | None = None
     data_access: bool = True
     corrected: bool = False
+    mailbox: bool = False
+    owed: bool = False
 
     @property
     def account(self) -> str:
@@ -63,52 +71,83 @@ class Case:
 class Knowledge:
     """What was known before a batch of events, and learns from each in turn. `policies`: those in force `today`.
 
-    `kinds`: of the enrolments that stand, by (pupil, year). `guardians`: by pupil, who of them may see their data.
+    `kinds`: of the enrolments that stand, by (pupil, year). `guardians`: by pupil, who of them may see their data, unless
+    that guardianship is among the `limited`, today restricted or ended. `mailboxes`: pupils whose own receives.
     """
 
     today: date
     policies: dict[str, CredentialPolicy] = field(default_factory=dict)
     kinds: dict[tuple[str, str], EnrolmentKind] = field(default_factory=dict)
     guardians: dict[str, dict[str, bool]] = field(default_factory=dict)
+    limited: set[tuple[str, str]] = field(default_factory=set)
+    mailboxes: set[str] = field(default_factory=set)
 
     def cases(self, recorded: Recorded[Event]) -> list[Case]:
         """Learn from the event, and say whose access it brings into question."""
         school = recorded.school
+        cases: list[Case] = []
         match recorded.event:
             case CredentialPolicyAdopted() as e:
                 if e.in_force_from is None or e.in_force_from <= self.today:
                     self.policies[e.school] = e.policy
             case StudentEnrolled() as e:
                 self.kinds[e.student, e.year] = e.kind
-                if e.details.value is None:
-                    return []
-                policy = self.policies.get(school)
-                born = e.details.value.birth_date
-                pupil = Case(e.student, AccountRole.pupil, school, e.year, policy, born, e.kind)
-                guardians = self.guardians.get(e.student, {})
-                return [
-                    pupil,
-                    *(case for g in guardians for case in self._guardian(g, e.student, school, e.year)),
-                ]
+                cases = self._enrolled(e, school)
             case StudentWithdrawn() as e:
                 self.kinds.pop((e.student, e.year), None)
+            case InstitutionalMailboxActivated() as e:
+                self.mailboxes.add(e.student)
             case GuardianLinked() as e:
                 self.guardians.setdefault(e.student, {})[e.guardian] = e.data_access
+                self.limited.discard((e.guardian, e.student))
                 if e.details.value is not None:
-                    return list(self._guardian(e.guardian, e.student, school, e.year))
+                    cases = list(self._guardian(e.guardian, e.student, school, e.year))
             case GuardianshipCorrected() as e:
-                linked = self.guardians.setdefault(e.student, {})
-                before, linked[e.guardian] = linked.get(e.guardian), e.data_access
-                years = [year for student, year in self.kinds if student == e.student]
-                if before is not e.data_access and years:
-                    return list(self._guardian(e.guardian, e.student, school, max(years), corrected=True))
-        return []
+                before = self._sees(e.guardian, e.student)
+                self.guardians.setdefault(e.student, {})[e.guardian] = e.data_access
+                cases = self._if_changed(before, e.guardian, e.student, school)
+            case GuardianshipRestricted() | GuardianshipEnded() as e if e.on <= self.today:
+                before = self._sees(e.guardian, e.student)
+                self.limited.add((e.guardian, e.student))
+                cases = self._if_changed(before, e.guardian, e.student, school)
+            case GuardianshipRestrictionLifted() as e:
+                before = self._sees(e.guardian, e.student)
+                self.limited.discard((e.guardian, e.student))
+                cases = self._if_changed(before, e.guardian, e.student, school)
+        return cases
+
+    def _enrolled(self, e: StudentEnrolled, school: str) -> list[Case]:
+        if e.details.value is None:
+            return []
+        pupil = Case(
+            e.student,
+            AccountRole.pupil,
+            school,
+            e.year,
+            self.policies.get(school),
+            e.details.value.birth_date,
+            e.kind,
+            mailbox=e.student in self.mailboxes,
+        )
+        guardians = self.guardians.get(e.student, {})
+        return [pupil, *(case for g in guardians for case in self._guardian(g, e.student, school, e.year))]
+
+    def _sees(self, guardian: str, student: str) -> bool | None:
+        """None: there is no such guardianship."""
+        sees = self.guardians.get(student, {}).get(guardian)
+        return sees and (guardian, student) not in self.limited
+
+    def _if_changed(self, before: bool | None, guardian: str, student: str, school: str) -> list[Case]:
+        years = [year for whose, year in self.kinds if whose == student]
+        if before is self._sees(guardian, student) or not years:
+            return []
+        return list(self._guardian(guardian, student, school, max(years), corrected=True))
 
     def _guardian(
         self, guardian: str, student: str, school: str, year: str, *, corrected: bool = False
     ) -> Iterable[Case]:
         """Nothing to settle where this child is barred from them and another's data is open: that one decides."""
-        kind, sees = self.kinds.get((student, year)), self.guardians[student][guardian]
+        kind, sees = self.kinds.get((student, year)), self._sees(guardian, student) or False
         if kind is None or (not sees and self._sees_any(guardian, year)):
             return
         policy = self.policies.get(school)
@@ -125,7 +164,7 @@ class Knowledge:
         )
 
     def _sees_any(self, guardian: str, year: str) -> bool:
-        return any(self.guardians.get(student, {}).get(guardian) for student, of in self.kinds if of == year)
+        return any(self._sees(guardian, student) for student, of in self.kinds if of == year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,27 +223,30 @@ def campaign_open(policy: CredentialPolicy | None, now: datetime) -> bool:
     return policy.campaign_opens is None or policy.campaign_opens <= today_in_rome(now)
 
 
-def can_be_settled(role: AccountRole, policy: CredentialPolicy) -> bool:
-    """Whether anybody of this role could be issued credentials, or be refused them, as things stand; if not, those
-    who wait need not be looked at one by one."""
+def waits_for_mailboxes(role: AccountRole, policy: CredentialPolicy) -> bool:
+    """Whether of this role only those whose institutional mailbox receives could be issued credentials, or be refused
+    them, as things stand: then the others need not be looked at one by one (E8)."""
     pupils = (policy.pupil_under_age, policy.pupil_of_age)
     terms = pupils if role is AccountRole.pupil else (policy.guardian,)
-    opens = any(each.channel is not Channel.institutional_mailbox for each in terms)
-    return opens or policy.local_credentials_until is not None
+    only = all(each.channel is Channel.institutional_mailbox for each in terms)
+    return only and policy.local_credentials_until is None
 
 
 def issue(case: Case, credential: str, key: SealingKey | None, now: datetime) -> Issue | None:
     """The terms of new credentials, or None while their channel is not open (E1, E8).
 
-    An institutional mailbox opens with its activation, which no event tells of yet: its pupils wait. The address
-    planned at enrolment is not enough.
+    An institutional mailbox opens with its activation: the address planned at enrolment is not enough.
     """
     policy = case.policy
-    if policy is None or key is None or key.retires <= now or not campaign_open(policy, now):
+    if policy is None or key is None or key.retires <= now:
+        return None
+    if not (case.owed or campaign_open(policy, now)):
         return None
     role = policy_role(case, now)
     terms = policy.of(role)
-    if terms.channel in (Channel.none, Channel.institutional_mailbox):
+    if terms.channel is Channel.none:
+        return None
+    if terms.channel is Channel.institutional_mailbox and not case.mailbox:
         return None
     return Issue(
         credential=credential,

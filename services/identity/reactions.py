@@ -1,9 +1,11 @@
-"""The reader's side of the policies: what the registry's events make us commit, one unit an event."""
+"""The reader's side of the policies: what the others' events make us commit, one unit an event."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from services.identity.domain.account import ACCOUNT
+from services.identity.consequences import consequences
+from services.identity.departures import BACK, asks_something, commands_for, concerned, departure
+from services.identity.domain.account import ACCOUNT, Account, account_id
 from services.identity.domain.commands import Keep, Open, Refuse
 from services.identity.initial_secrets import new_user_codes
 from services.identity.issuing import Issuing, Order, current_sealing_key
@@ -15,6 +17,10 @@ from shared.contracts.registry import (
     EnrolmentKind,
     GuardianLinked,
     GuardianshipCorrected,
+    GuardianshipEnded,
+    GuardianshipRestricted,
+    GuardianshipRestrictionLifted,
+    GuardiansMerged,
     StudentEnrolled,
 )
 from shared.eventstore.commands import Workspace
@@ -26,6 +32,13 @@ from shared.sql import Statements
 
 SQL = Statements(__file__)
 ACTOR = "service:identity"
+LINKS = (
+    GuardianLinked
+    | GuardianshipCorrected
+    | GuardianshipRestricted
+    | GuardianshipRestrictionLifted
+    | GuardianshipEnded
+)
 
 
 @dataclass(slots=True)
@@ -53,19 +66,25 @@ class Reactions:
         if any(isinstance(recorded.event, CredentialPolicyAdopted) for recorded in events):
             self._changing()
         knowledge = await self._know(events)
-        plan = [(recorded, cases) for recorded in events if (cases := knowledge.cases(recorded))]
+        plan = [
+            (recorded, cases)
+            for recorded in events
+            if (cases := knowledge.cases(recorded)) or commands_for(recorded.event) or departure(recorded)
+        ]
         if not plan:
             return []
         now = self._store.clock()
         key = await current_sealing_key(self._store.pool, now)
         workspace = Workspace(self._store)
         await workspace.load(ACCOUNT, {case.account for _, cases in plan for case in cases})
+        await workspace.load(ACCOUNT, concerned([recorded.event for recorded, _ in plan]))
         codes = await draw_user_codes(self._store, sum(len(cases) for _, cases in plan))
         drafts = []
         for recorded, cases in plan:
             draft = _Draft(recorded.school, because_of(recorded, actor=ACTOR))
             for case in cases:
                 self._settle(workspace, draft, case, key, codes)
+            self._obey(workspace, draft, recorded)
             draft.appends = workspace.appends()
             drafts.append(draft)
         await self._draw(drafts)
@@ -75,11 +94,48 @@ class Reactions:
             if draft.appends or draft.writes
         ]
 
+    async def heed_notifications(self, events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
+        """For `runtime.follow`: a slip that was handed over needs no copy; one that came back may be replaced."""
+        workspace = Workspace(self._store)
+        await workspace.load(ACCOUNT, concerned([recorded.event for recorded in events]))
+        units = []
+        for recorded in events:
+            draft = _Draft(recorded.school, because_of(recorded, actor=ACTOR))
+            self._obey(workspace, draft, recorded)
+            if appends := workspace.appends():
+                units.append(Unit(draft.school, draft.context, appends, tuple(draft.writes)))
+        return units
+
+    def _obey(self, workspace: Workspace, draft: _Draft, recorded: Recorded[Event]) -> None:
+        """What the event itself asks of accounts, whatever the policy."""
+        if (leaving := departure(recorded)) is not None:
+            row = (leaving.student, draft.school, leaving.leaves, recorded.correlation, recorded.id)
+            draft.writes.append(Write(SQL("put_departure"), (row,)))
+        for account, command in commands_for(recorded.event):
+            state = workspace.state(ACCOUNT, account)
+            if not asks_something(state, command):
+                continue
+            if isinstance(recorded.event, GuardiansMerged):
+                self._succeed(workspace, draft, recorded.event, state)
+            draft.writes += consequences(workspace.decide(ACCOUNT, account, command))
+
+    def _succeed(self, workspace: Workspace, draft: _Draft, event: GuardiansMerged, merged: Account) -> None:
+        """Of two accounts of one guardian the one with access is not always the one that stays (M1)."""
+        now = self._store.clock()
+        kept = workspace.state(ACCOUNT, account_id(AccountRole.guardian, event.guardian))
+        if merged.live(now) and not kept.live(now):
+            case = Case(event.guardian, AccountRole.guardian, draft.school, None, None)
+            draft.writes.append(enqueued(case, draft.context))
+
     def _settle(
         self, workspace: Workspace, draft: _Draft, case: Case, key: SealingKey | None, codes: list[str]
     ) -> None:
         now = self._store.clock()
-        match access(workspace.state(ACCOUNT, case.account), case, now):
+        account = workspace.state(ACCOUNT, case.account)
+        if account.suspended is not None:
+            workspace.decide(ACCOUNT, case.account, BACK)
+            account = workspace.state(ACCOUNT, case.account)
+        match access(account, case, now):
             case Keep() as command:
                 workspace.decide(ACCOUNT, case.account, command)
             case Refuse() as command:
@@ -87,7 +143,7 @@ class Reactions:
                 # Whoever had no account may wait all the same: because the desk ordered one.
                 if command.reason is not RefusalReason.no_account:
                     draft.writes.append(Write(SQL("dequeue"), ((case.account,),)))
-            case Admit():
+            case Admit() if account.suspended is None:
                 opening = Open(case.account, case.holder, case.role, codes.pop())
                 workspace.decide(ACCOUNT, case.account, opening)
                 terms = issue(case, new_id(), key, now)
@@ -107,7 +163,7 @@ class Reactions:
     async def _know(self, events: Sequence[Recorded[Event]]) -> Knowledge:
         """What our projections said before these events."""
         enrolled = {r.event.student for r in events if isinstance(r.event, StudentEnrolled)}
-        links = [r.event for r in events if isinstance(r.event, GuardianLinked | GuardianshipCorrected)]
+        links = [r.event for r in events if isinstance(r.event, LINKS)]
         pupils = enrolled | {link.student for link in links}
         now = self._store.clock()
         if not pupils:
@@ -116,8 +172,13 @@ class Reactions:
         policies = await policies_in_force(pool, {r.school for r in events}, now)
         knowledge = Knowledge(today_in_rome(now), policies)
         guardians = {link.guardian for link in links}
-        for row in await pool.fetch(SQL("guardianships"), list(pupils), list(guardians)):
+        known = await pool.fetch(SQL("guardianships"), list(pupils), list(guardians), knowledge.today)
+        for row in known:
             knowledge.guardians.setdefault(row["student"], {})[row["guardian"]] = row["data_access"]
+            if row["limited"]:
+                knowledge.limited.add((row["guardian"], row["student"]))
+        for row in await pool.fetch(SQL("mailboxes"), list(enrolled)):
+            knowledge.mailboxes.add(row["student"])
         for row in await pool.fetch(SQL("enrolments"), list(pupils | knowledge.guardians.keys())):
             knowledge.kinds[row["student"], row["year"]] = EnrolmentKind(row["kind"])
         return knowledge
@@ -146,5 +207,6 @@ def enqueued(case: Case, context: Context) -> Write:
         context.actor,
         context.correlation,
         context.causation,
+        case.owed,
     )
     return Write(SQL("enqueue"), (row,))

@@ -3,12 +3,13 @@
 with found as (
     select s.session, s.account, s.school, s.remembered, s.idle_seconds, s.ends_at, s.seen_at,
            s.must_change or (v.kind <> 'chosen' and v.expires <= $2) as must_change,
-           a.holder, a.role, a.roles, p.language, s.opened_with,
+           a.holder, a.role, a.roles, coalesce(l.language, p.language) as language, s.opened_with,
            case when a.role = 'staff' then r.policy ->> 'staff_password_only_until' end as password_only_until
     from private.sessions s
     join private.verifiers v using (account)
     join projections.accounts_v1 a using (account)
     left join projections.people_v1 p on p.person = a.holder
+    left join projections.languages_v1 l using (account)
     left join lateral (
         select v.policy from projections.policy_versions_v1 v
         where v.school = a.school and v.in_force_from <= ($2 at time zone 'Europe/Rome')::date
@@ -17,6 +18,7 @@ with found as (
     ) r on a.role = 'staff'
     where s.token_hash = $1
       and s.ends_at > $2
+      and not exists (select from projections.suspensions_v1 x where x.account = s.account)
       and (s.idle_seconds is null or s.seen_at + make_interval(secs => s.idle_seconds) > $2)
 ), touched as (
     update private.sessions s set seen_at = $2

@@ -1,3 +1,3 @@
 select password
 from private.verifiers
-where account = $1
+where account = $1 and not exists (select from projections.suspensions_v1 s where s.account = $1)

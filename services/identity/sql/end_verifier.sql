@@ -1,0 +1,2 @@
+delete from private.verifiers
+where account = $1

@@ -1,0 +1,2 @@
+delete from private.known_devices
+where account = $1
