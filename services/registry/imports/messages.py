@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.registry.imports.messages_files import FILE, ROWS
+from services.registry.imports.messages_people import LISTS
 
 # code: (Italian, English)
 CELLS: Final[dict[str, tuple[str, str]]] = {
@@ -196,4 +197,4 @@ PEOPLE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-MESSAGES: Final[dict[str, tuple[str, str]]] = {**FILE, **ROWS, **CELLS, **PEOPLE}
+MESSAGES: Final[dict[str, tuple[str, str]]] = {**FILE, **ROWS, **CELLS, **PEOPLE, **LISTS}
