@@ -3,8 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
@@ -19,7 +18,6 @@ from services.notifications.domain.states import State, Step
 from services.notifications.letters import ROME
 from services.notifications.operations import (
     ChangedMeanwhile,
-    Desk,
     LeftOut,
     NothingPrinted,
     NotOfThisClass,
@@ -29,11 +27,10 @@ from services.notifications.operations import (
 )
 from services.notifications.queries import School, SchoolClass
 from services.notifications.remarks import remarks
+from services.notifications.views import class_of, pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import PrintingReason
 from shared.web.errors import Problem, wants_html
 from shared.web.i18n import N_, gettext
-from shared.web.state import web_state
-from shared.web.templating import NavItem, SchoolFront
 
 router = APIRouter(prefix="/consegne", include_in_schema=False)
 REPRINT_REASONS = tuple(r for r in PrintingReason if r is not PrintingReason.first_printing)
@@ -48,15 +45,23 @@ async def show_classes(request: Request, who: Who, anno: str = "") -> HTMLRespon
     """The classes of one school year, each with its credentials counted by state."""
     desk = desk_of(request)
     pool = desk.commands.store.pool
-    school = await _school(desk, who)
+    school = await school_of(desk, who)
     everything = await queries.classes(pool, school.code)
     years = list(dict.fromkeys(c.year for c in everything))
     year = anno if anno in years else (years[0] if years else "")
     counts = await queries.counts(pool, [c for c in everything if c.year == year], desk.now)
     total: Counter[State] = sum((c.states for c in counts), Counter())
     present = [state for state in labels.STATES if total[state]]
-    return _render(
-        request, "classes.html", school, years=years, year=year, classes=counts, total=total, states=present
+    return render(
+        request,
+        who,
+        "classes.html",
+        school,
+        years=years,
+        year=year,
+        classes=counts,
+        total=total,
+        states=present,
     )
 
 
@@ -66,7 +71,7 @@ async def show_class(
 ) -> HTMLResponse:
     """Every holder of a class with the one state of their credential and the one thing to do next."""
     desk = desk_of(request)
-    school, one = await _school_and_class(desk, who, class_id)
+    school, one = await class_of(desk, who, class_id)
     everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
     state = State(stato) if stato in set(State) else None
     role = ruolo if ruolo in ("pupil", "guardian") else ""
@@ -74,8 +79,9 @@ async def show_class(
         h for h in everyone if (state is None or h.standing.state is state) and (not role or h.role == role)
     ]
     count = Counter(h.standing.state for h in everyone)
-    return _render(
+    return render(
         request,
+        who,
         "class.html",
         school,
         school_class=one,
@@ -110,7 +116,7 @@ async def print_slips(
 ) -> Response:
     """The slips as a PDF, streamed and never stored. A reprint asks for its reason first."""
     desk = desk_of(request)
-    school, one = await _school_and_class(desk, who, class_id)
+    school, one = await class_of(desk, who, class_id)
     chosen = frozenset(holders or ())
     if scelta == "selezione" and not chosen:
         raise Problem(
@@ -126,12 +132,12 @@ async def print_slips(
         reason=motivo if motivo and motivo is not PrintingReason.first_printing else None,
         carried_by="holder" if consegna == "sportello" else "pupil",
         actor=who.account_id,
-        traceparent=getattr(request.state, "traceparent", None),
+        traceparent=traceparent(request),
     )
     try:
         printed = await desk.print_slips(order)
     except ReasonNeeded as needed:
-        return _ask_reason(request, school, one, needed, order, asked=bool(passo or motivo))
+        return _ask_reason(request, who, school, one, needed, order, asked=bool(passo or motivo))
     except (NotOfThisClass, NothingPrinted, ClaimsUnavailable, ChangedMeanwhile) as trouble:
         raise _problem(trouble) from None
     desk.tell_once(who.account_id, one.id, printed.left_out)
@@ -142,7 +148,7 @@ async def print_slips(
 async def signatures(request: Request, who: HandingOver, class_id: str) -> Response:
     """The list to be signed at hand-over: everybody with a slip printed from this class. No secret is on it."""
     desk = desk_of(request)
-    school, one = await _school_and_class(desk, who, class_id)
+    school, one = await class_of(desk, who, class_id)
     everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
     lines = [
         RegisterLine(
@@ -159,7 +165,7 @@ async def signatures(request: Request, who: HandingOver, class_id: str) -> Respo
     head = SchoolHead(name=school.name, code=school.code)
     today = desk.now.astimezone(ROME).date()
     pdf = render_register(lines, class_name=one.title, school=head, today=today)
-    return Response(pdf, media_type="application/pdf", headers=_file(f"elenco-firme-{one.title}"))
+    return Response(pdf, media_type="application/pdf", headers=pdf_headers(f"elenco-firme-{one.title}"))
 
 
 @router.get("/recapiti/{delivery}", name="delivery")
@@ -167,53 +173,24 @@ async def show_delivery(request: Request, who: Who, delivery: str) -> HTMLRespon
     """One delivery with everything that was tried, and what the mail server said."""
     desk = desk_of(request)
     pool = desk.commands.store.pool
-    school = await _school(desk, who)
+    school = await school_of(desk, who)
     found = await queries.delivery(pool, delivery, school.code)
     if found is None:
         raise NotFound()
     holder = await queries.holder_name(pool, found["holder"])
     steps = await queries.steps(pool, delivery)
-    return _render(request, "delivery.html", school, delivery=found, holder=holder, steps=steps)
-
-
-async def _school(desk: Desk, who: DeskUser) -> School:
-    school = await queries.school(desk.commands.store.pool, who.school, desk.now)
-    if school is None:
-        raise NotFound()
-    return school
-
-
-async def _school_and_class(desk: Desk, who: DeskUser, class_id: str) -> tuple[School, SchoolClass]:
-    """A class of another school does not exist for whoever asks."""
-    school = await _school(desk, who)
-    one = await queries.school_class(desk.commands.store.pool, class_id, school.code)
-    if one is None:
-        raise NotFound()
-    return school, one
-
-
-def _render(
-    request: Request, name: str, school: School, status_code: int = 200, **context: Any
-) -> HTMLResponse:
-    return web_state(request).pages.render(
-        request,
-        f"notifications/{name}",
-        status_code=status_code,
-        school=SchoolFront(name=school.name),
-        navigation=[NavItem(gettext("Consegne"), "/consegne/", active=True)],
-        labels=labels,
-        trial_site=_trial_site(desk_of(request).site_url),
-        **context,
-    )
-
-
-def _trial_site(site_url: str) -> str:
-    """The site's address where slips would carry one that no family can open; empty otherwise."""
-    return site_url if urlsplit(site_url).hostname == "localhost" else ""
+    return render(request, who, "delivery.html", school, delivery=found, holder=holder, steps=steps)
 
 
 def _ask_reason(
-    request: Request, school: School, one: SchoolClass, needed: ReasonNeeded, order: Order, *, asked: bool
+    request: Request,
+    who: DeskUser,
+    school: School,
+    one: SchoolClass,
+    needed: ReasonNeeded,
+    order: Order,
+    *,
+    asked: bool,
 ) -> Response:
     missing = N_("Indichi perché si ristampa.")
     if not wants_html(request):
@@ -224,8 +201,9 @@ def _ask_reason(
             missing,
             errors=[{"pointer": "#/motivo", "detail": gettext(missing)}],
         )
-    return _render(
+    return render(
         request,
+        who,
         "reason.html",
         school,
         status_code=422,
@@ -240,14 +218,9 @@ def _ask_reason(
 
 def _pdf(printed: Printed, one: SchoolClass) -> Response:
     told = {"Custode-Slips": str(printed.slips), "Custode-Left-Out": str(len(printed.left_out))}
-    return Response(printed.pdf, media_type="application/pdf", headers=_file(f"tagliandi-{one.title}") | told)
-
-
-def _file(name: str) -> dict[str, str]:
-    return {
-        "Cache-Control": "no-store",
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}.pdf",
-    }
+    return Response(
+        printed.pdf, media_type="application/pdf", headers=pdf_headers(f"tagliandi-{one.title}") | told
+    )
 
 
 def _problem(trouble: Exception) -> Problem:

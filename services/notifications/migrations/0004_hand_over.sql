@@ -87,5 +87,5 @@ create index pupils_by_name on projections.pupils_v1
     using gin (projections.name_words(school, family_name, given_name));
 create index guardians_by_name on projections.guardians_v1
     using gin (projections.name_words(school, family_name, given_name));
-create index accounts_by_code on projections.accounts_v1 (school, user_code text_pattern_ops);
+create index accounts_by_code on projections.accounts_v1 (school, lower(user_code) text_pattern_ops);
 create index accounts_by_credential on projections.accounts_v1 (credential);
