@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, TypeVar
 
-from services.notifications import projections_campaigns, projections_deliveries, projections_hand_over
+from services.notifications import (
+    projections_campaigns,
+    projections_deliveries,
+    projections_hand_over,
+    projections_notices,
+)
 from shared.contracts.event import Event, Recorded
 from shared.contracts.identity import (
     AccountOpened,
@@ -260,6 +265,6 @@ def _then(first: Reducer, second: Reducer) -> Reducer:
     return lambda event, recorded: chain(first(event, recorded), second(event, recorded))
 
 
-for _topic in (projections_deliveries, projections_campaigns, projections_hand_over):
+for _topic in (projections_deliveries, projections_campaigns, projections_hand_over, projections_notices):
     for _kind, _reducer in _topic.REDUCERS.items():
         REDUCERS[_kind] = _then(REDUCERS[_kind], _reducer) if _kind in REDUCERS else _reducer

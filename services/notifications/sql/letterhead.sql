@@ -1,0 +1,1 @@
+select head, foot from projections.letterheads_v1 where school = $1

@@ -1,0 +1,1 @@
+select school from projections.schools_v1
