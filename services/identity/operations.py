@@ -142,7 +142,8 @@ async def wait_for_school(pool: Pool, school: str, at_most: float = 10.0) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Issuance:
-    """What became of the desk's action: `accepted` are issued as soon as their channel is open (most at once)."""
+    """What became of the desk's action: `accepted` are issued as soon as their channel is open (most at once); `in_use`
+    have credentials that stand, or are suspended."""
 
     accepted: int
     in_use: int
@@ -165,10 +166,14 @@ async def issue_by_desk(
     context = Context(actor=actor, correlation=new_id())
     writes, in_use = [], 0
     for row in rows:
-        credential = workspace.state(ACCOUNT, row["account"]).credential
+        state = workspace.state(ACCOUNT, row["account"])
+        if state.suspended is not None:
+            in_use += 1
+            continue
+        credential = state.credential
         if credential is not None and credential.live(now):
-            standing = credential.accessed or credential.changed or credential.claims > 0
-            if standing or named is None:
+            claimed = credential.claims > 0 and not credential.returned
+            if credential.accessed or credential.changed or claimed or named is None:
                 in_use += 1
                 continue
         role = role_of(row["account"], row["holder"])

@@ -1,0 +1,3 @@
+select account
+from projections.regenerations_v1
+where request = $1 and school = $2
