@@ -11,18 +11,25 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.identity.api import api_routes
+from services.identity.api_own import own_api_routes
+from services.identity.confirmations import Confirmations
 from services.identity.devices import Devices
 from services.identity.door import Door
 from services.identity.housekeeping import Housekeeping
 from services.identity.issuer import Issuer
 from services.identity.issuing import Issuing
+from services.identity.own import OwnAccess
 from services.identity.pages import page_routes
+from services.identity.pages_lost import lost_routes
+from services.identity.pages_own import own_routes
 from services.identity.passwords import Hasher, HasherBusy, Peppers
+from services.identity.pins import Pins
 from services.identity.projections import REDUCERS, project
 from services.identity.queries import Queries
 from services.identity.reactions import Reactions
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
+from services.identity.showing import Showing
 from services.identity.signing_in import SigningIn
 from services.identity.slips import Slips
 from services.identity.web import Front, on_busy
@@ -60,6 +67,7 @@ class Parts:
         await self.runtime.follow(reactions, heeds={"notifications": REDUCERS})
         await self.slips.serve(self.runtime.bus)
         await self.sessions.serve(self.runtime.bus)
+        await self.front.own.confirmations.serve(self.runtime.bus)
         self.runtime.background("issuer", self.issuer.run)
         self.runtime.background("sessions", partial(self.sessions.tell_changes, self.runtime.bus))
         self.runtime.background("housekeeping", self.housekeeping.run)
@@ -70,6 +78,7 @@ class Parts:
             settings=self.front.settings,
             pages=self.front.pages,
             introspector=self.sessions,
+            confirmer=self.front.own.confirmations,
             checks=self.runtime.checks(),
             registry=self.metrics,
             openapi_url="/api/identity/openapi.json",
@@ -77,6 +86,9 @@ class Parts:
         )
         app.add_exception_handler(HasherBusy, on_busy)
         app.include_router(page_routes(self.front))
+        app.include_router(own_routes(self.front))
+        app.include_router(lost_routes(self.front))
+        app.include_router(own_api_routes(self.front))
         app.include_router(api_routes(self.front))
         self.runtime.measure(self.metrics)
         return app
@@ -105,16 +117,20 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
         runtime.stack.push_async_callback(issuer_lock.release)
         runtime.stack.push_async_callback(keeper_lock.release)
         issuer = Issuer(store, issuing, issuer_lock)
+        signing_in = SigningIn(runtime.commands, hasher, peppers, Devices(peppers), door)
+        showing = Showing(runtime.commands, hasher, signing_in)
+        own = OwnAccess(runtime.commands, Pins(store, hasher, showing), Confirmations(store, showing))
         web = WebSettings(site_url=common.site_url, instance=common.instance, extra_hosts=(settings.listen,))
         front = Front(
             settings=web,
             pages=Pages("Accesso", [HERE / "templates"], [HERE / "locales"]),
             commands=runtime.commands,
             queries=Queries(runtime.pool),
-            signing_in=SigningIn(runtime.commands, hasher, peppers, Devices(peppers), door),
+            signing_in=signing_in,
             sessions=sessions,
             wake_issuer=issuer.wake,
             front_door=settings.front_door,
+            own=own,
         )
         yield Parts(
             runtime=runtime,
@@ -123,7 +139,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
             reactions=Reactions(store, issuing, sessions.changing),
             issuer=issuer,
             slips=slips,
-            housekeeping=Housekeeping(store, slips, keeper_lock),
+            housekeeping=Housekeeping(store, slips, keeper_lock, own),
             sessions=sessions,
             front=front,
         )

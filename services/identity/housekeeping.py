@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import CountFailures
+from services.identity.own import OwnAccess
 from services.identity.slips import Slips
 from shared.contracts.event import Context
 from shared.database import AdvisoryLock
@@ -22,10 +23,11 @@ DEVICES_KEPT = timedelta(days=400)
 
 
 class Housekeeping:
-    def __init__(self, store: EventStore, slips: Slips, lock: AdvisoryLock) -> None:
+    def __init__(self, store: EventStore, slips: Slips, lock: AdvisoryLock, own: OwnAccess) -> None:
         self._store = store
         self._slips = slips
         self._lock = lock
+        self._own = own
 
     async def run(self) -> None:
         """For `runtime.background`; one active in an installation."""
@@ -37,6 +39,8 @@ class Housekeeping:
     async def once(self) -> None:
         await self._slips.expire()
         await self.tell_failures()
+        await self._own.pins.disable_spent()
+        await self._own.confirmations.sweep()
         now, pool = self._store.clock(), self._store.pool
         await pool.execute(SQL("strike_off_leavers"))
         await pool.execute(SQL("sweep_sessions"), now)

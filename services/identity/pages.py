@@ -12,7 +12,6 @@ from services.identity.queries import School
 from services.identity.signing_in import Objection
 from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front, front_of, start_of
 from shared.contracts.identity import AccountRole
-from shared.contracts.policy import Regeneration
 from shared.web.actions import Action, allowed
 from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext, ngettext
@@ -121,7 +120,7 @@ def _signing_in(router: APIRouter, front: Front) -> None:
         if who is None:
             school = await front.school_of(request)
             return page(request, school, wanted, errors=errors, code=_told_back(codice))
-        target = wanted or start_of(who.role)
+        target = await front.own.way_in(who.account, who.school, wanted or start_of(who.role))
         if who.session.must_change:
             target = CHANGE
         elif who.advised:
@@ -190,7 +189,9 @@ def _changing(router: APIRouter, front: Front) -> None:
             response = RedirectResponse(f"{SIGN_IN}?cambiata=si", status_code=303)
             front.tell_changed(response)
             return response
-        response = RedirectResponse("/accesso/cambiata", status_code=303)
+        onward = await front.own.way_in(who.account_id, who.school, start_of(me.role))
+        told = "/accesso/cambiata" if onward == start_of(me.role) else onward
+        response = RedirectResponse(told, status_code=303)
         front.tell_changed(response)
         front.give_session(response, changed)
         return response
@@ -248,21 +249,6 @@ def _rest(router: APIRouter, front: Front) -> None:
     async def signed_out(request: Request, who: Anyone) -> Response:
         school = await front.school_of(request)
         return front.pages.render(request, "signed_out.html", school=front_of(school), still=who is not None)
-
-    @router.get("/accesso/credenziali-perse", name="lost")
-    async def lost(request: Request, who: Anyone) -> Response:
-        """Whom to ask, as the school's policy has it (E6)."""
-        school = await front.school_of(request, who)
-        now = front.commands.store.clock()
-        terms = None if school is None else await front.queries.policy(school.code, now)
-        policy = None if terms is None else terms.guardian
-        return front.pages.render(
-            request,
-            "lost.html",
-            school=front_of(school),
-            known=policy is not None,
-            exceptional=policy is not None and policy.regeneration is Regeneration.exceptional,
-        )
 
     @router.post("/accesso/emissioni", name="issue")
     async def issue(

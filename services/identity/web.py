@@ -9,9 +9,11 @@ from starlette.responses import Response
 
 from services.identity.addresses import Address, Network, client_address
 from services.identity.devices import COOKIE_SECONDS, device_cookie
+from services.identity.own import OwnAccess
 from services.identity.passwords import HasherBusy
 from services.identity.queries import Queries, School
 from services.identity.sessions import Opened, Sessions
+from services.identity.showing import Client
 from services.identity.signing_in import SignedIn, SigningIn
 from shared.contracts.identity import AccountRole
 from shared.eventstore.commands import Commands
@@ -43,6 +45,7 @@ class Front:
     sessions: Sessions
     wake_issuer: Callable[[], None]
     front_door: tuple[Network, ...]
+    own: OwnAccess
 
     async def school_of(self, request: HTTPConnection, principal: Principal | None = None) -> School | None:
         """The signed-in holder's school, else the one whose address was opened last on this device."""
@@ -99,6 +102,10 @@ class Front:
     @property
     def _school_cookie(self) -> str:
         return f"__Host-{self.settings.instance}-school"
+
+
+def client_of(front: Front, request: Request) -> Client:
+    return Client(front.address(request), front.device(request))
 
 
 def start_of(role: AccountRole) -> str:

@@ -37,7 +37,7 @@ HEADER = "custode-confirmation"
 _ASK_TIMEOUT = 3.0
 _CODE = re.compile(r"[A-Za-z0-9_-]{43}")
 SUBJECT_PATTERN = r"^[A-Za-z0-9._:-]{1,120}$"
-_SUBJECT = re.compile(SUBJECT_PATTERN)
+SUBJECT = re.compile(SUBJECT_PATTERN)
 
 
 class Purpose(StrEnum):
@@ -64,7 +64,7 @@ class Confirmer(Protocol):
 def confirmation_url(purpose: Purpose, subject: str, back: str) -> str:
     """Where to send the signed-in holder. `subject`: an opaque id (no name, no code of a person); `back`: a path of
     this site."""
-    if not _SUBJECT.fullmatch(subject):
+    if not SUBJECT.fullmatch(subject):
         raise ValueError("a subject is 1 to 120 letters, digits and . _ : -")
     query = urlencode({"scopo": purpose.value, "oggetto": subject, "next": back})
     return f"{CONFIRM_PATH}?{query}"
@@ -87,7 +87,7 @@ async def confirmed(request: HTTPConnection, purpose: Purpose, subject: str, cod
     web = web_state(request)
     code = code or request.query_params.get(CODE) or request.headers.get(HEADER) or ""
     token = session_token(request)
-    if token is None or web.confirmer is None or not _CODE.fullmatch(code) or not _SUBJECT.fullmatch(subject):
+    if token is None or web.confirmer is None or not _CODE.fullmatch(code) or not SUBJECT.fullmatch(subject):
         return False
     try:
         return await web.confirmer.redeem(hash_token(token), code, purpose.value, subject)

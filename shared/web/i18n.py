@@ -5,7 +5,7 @@ the request's language, chosen by `?lang=`, then cookie, then the account's pref
 then Italian. Every service keeps `locales/<language>.po`; the shared ones are in shared/web/locales.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from gettext import NullTranslations
@@ -30,7 +30,9 @@ class Language:
     direction: str = "ltr"
 
 
-# M14; a language is offered once every service has a catalogue for it.
+DESK_LANGUAGES = ("it", "en")
+"""Of the pages of the desk. Families' are in all of LANGUAGES (M14)."""
+
 LANGUAGES = {
     language.tag: language
     for language in (
@@ -138,16 +140,21 @@ def language_cookie(instance: str) -> str:
 
 
 def choose_language(
-    connection: HTTPConnection, catalogues: Catalogues, instance: str, preference: str | None = None
+    connection: HTTPConnection,
+    catalogues: Catalogues,
+    instance: str,
+    preference: str | None = None,
+    among: Collection[str] | None = None,
 ) -> str:
-    """The request's language: `?lang=`, cookie, the account's preference, Accept-Language, Italian."""
+    """The request's language: `?lang=`, cookie, the account's preference, Accept-Language, Italian. `among`: of those on
+    offer only these."""
     asked = (
         connection.query_params.get("lang"),
         connection.cookies.get(language_cookie(instance)),
         preference,
     )
+    offered = [one.tag for one in catalogues.languages if among is None or one.tag in among]
     for tag in asked:
-        if tag is not None and catalogues.offers(tag):
+        if tag in offered:
             return tag
-    offered = [language.tag for language in catalogues.languages]
     return from_accept_language(connection.headers.get("accept-language", ""), offered) or SOURCE_LANGUAGE

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.web.actions import Action, may
 from shared.web.i18n import N_, gettext
-from shared.web.sessions import Principal
+from shared.web.sessions import STAFF, Principal
 from shared.web.templating import NavItem
 
 _DESK: tuple[tuple[Action, str, str], ...] = (
@@ -18,6 +18,30 @@ _DESK: tuple[tuple[Action, str, str], ...] = (
     (Action.see_policy, N_("Regola"), "/registro/sportello/regola"),
     (Action.manage_staff, N_("Personale"), "/accesso/sportello/personale"),
 )
+
+_FAMILY: tuple[tuple[Action, str, str], ...] = (
+    (Action.own_account, N_("Registro"), "/registro/"),
+    (Action.read_circulars, N_("Circolari"), "/circolari/"),
+    (Action.own_account, N_("Il mio accesso"), "/accesso/il-mio-accesso"),
+)
+
+
+def navigation_of(principal: Principal | None, active: str) -> Sequence[NavItem]:
+    """Of pages that families and staff both have: the desk's for staff, the family's for the others."""
+    if principal is None or principal.roles & STAFF:
+        return desk_navigation(principal, active)
+    return family_navigation(principal, active)
+
+
+def family_navigation(principal: Principal | None, active: str) -> Sequence[NavItem]:
+    """What a parent or a pupil finds on every page of theirs. `active`: the href of the entry it belongs to."""
+    if principal is None:
+        return ()
+    return [
+        NavItem(gettext(label), href, href == active)
+        for action, label, href in _FAMILY
+        if may(principal, action)
+    ]
 
 
 def desk_navigation(principal: Principal | None, active: str) -> Sequence[NavItem]:

@@ -18,11 +18,12 @@ from starlette.responses import Response
 
 from shared.web.cookies import cookie_header, session_cookie
 from shared.web.errors import TITLES, Problem
-from shared.web.i18n import N_, choose_language, use_language
+from shared.web.i18n import DESK_LANGUAGES, N_, choose_language, use_language
 from shared.web.state import web_state
 
 Role = Literal["guardian", "pupil", "teacher", "secretary", "principal", "administrator", "auditor"]
 ROLES: frozenset[Role] = frozenset(get_args(Role))
+STAFF: frozenset[Role] = ROLES - {"guardian", "pupil"}
 
 SessionToken = NewType("SessionToken", str)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -132,7 +133,8 @@ async def principal_of(request: HTTPConnection) -> Principal | None:
     state["principal"] = principal
     if principal is not None:
         catalogues = web.pages.catalogues
-        language = choose_language(request, catalogues, web.settings.instance, principal.language)
+        among = DESK_LANGUAGES if principal.roles & STAFF else None
+        language = choose_language(request, catalogues, web.settings.instance, principal.language, among)
         use_language(catalogues, language)
     return principal
 

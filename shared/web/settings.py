@@ -32,6 +32,7 @@ class WebSettings:
     sign_out_path: str = "/accesso/uscita"
     must_change_path: str = "/accesso/cambio-password"
     passkeys_path: str = "/accesso/passkey"
+    own_path: str = "/accesso/il-mio-accesso"
     body_limit: int = 1024 * 1024
     body_limits: dict[str, int] = field(default_factory=dict)
     body_idle_seconds: float = 20.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,9 @@ from starlette.responses import HTMLResponse
 from shared.web import i18n
 from shared.web.state import web_state
 from shared.web.statics import static_url, vendor_url
+
+if TYPE_CHECKING:
+    from shared.web.sessions import Principal
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROME = ZoneInfo("Europe/Rome")
@@ -109,15 +112,22 @@ class Pages:
         )
         self.environment.filters.update(date=_date, datetime=_datetime, number=_number)
 
+    def offered(self, user: "Principal | None") -> tuple[i18n.Language, ...]:
+        """The languages of a page: all of them, and of what staff see those of the desk."""
+        if user is None or not user.roles - {"guardian", "pupil"}:
+            return self.catalogues.languages
+        return tuple(one for one in self.catalogues.languages if one.tag in i18n.DESK_LANGUAGES)
+
     def context(self, request: HTTPConnection) -> dict[str, Any]:
         """What every page knows."""
         tag = i18n.current_language()
+        user = request.scope.get("state", {}).get("principal")
         return {
             "request": request,
             "language": tag,
             "direction": i18n.LANGUAGES[tag].direction,
-            "languages": self.catalogues.languages,
-            "user": request.scope.get("state", {}).get("principal"),
+            "languages": self.offered(user),
+            "user": user,
             "settings": web_state(request).settings,
             "school": None,
             "navigation": (),

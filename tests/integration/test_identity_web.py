@@ -284,22 +284,24 @@ async def test_signing_out(world: World, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "told"), [(PAPER, "riceverà nuove credenziali"), (EMAIL, "casi eccezionali e motivati")]
+    ("policy", "told"), [(PAPER, "Riceverà nuove credenziali"), (EMAIL, "casi eccezionali e motivati")]
 )
 async def test_who_lost_them_is_told_whom_to_ask_by_the_schools_policy(
     world: World, browser: Browser, policy: object, told: str
 ) -> None:
     await world.school(policy)  # type: ignore[arg-type]
-    assert "le dirà che cosa prevede la scuola" in text_of(await browser.get("/accesso/credenziali-perse"))
+    moved = await browser.get("/accesso/credenziali-perse")
+    assert (moved.status_code, moved.headers["location"]) == (308, "/accesso/smarrite")
+    assert "le dirà che cosa prevede la scuola" in text_of(await browser.get("/accesso/smarrite"))
     await browser.get("/s/liceo-prova")
-    assert told in text_of(await browser.get("/accesso/credenziali-perse"))
+    assert told in text_of(await browser.get("/accesso/smarrite"))
 
 
 async def test_the_pages_speak_english(world: World, browser: Browser) -> None:
     for path, told in (
         ("/accesso/", "Sign in to the register"),
         ("/accesso/cambio-password", "15 to 128 characters"),
-        ("/accesso/credenziali-perse", "I have lost my credentials"),
+        ("/accesso/smarrite", "I have lost my credentials"),
         ("/accesso/uscita", "You have signed out"),
     ):
         assert told in (await browser.get(f"{path}?lang=en")).text
