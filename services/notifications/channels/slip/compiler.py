@@ -12,15 +12,16 @@ from services.notifications.channels.slip.coverage import fonts
 _FOLDER: Final = Path(__file__).parent
 
 
-def compile_pdf(template: str, name: str, data: object, today: date) -> bytes:
-    """The PDF of `template` with `data` as the JSON of its input `name`; raises `typst.TypstError`.
+def compile_pdf(template: str | Path, name: str, data: object, today: date) -> bytes:
+    """The PDF of `template` (a file here, or another's whole path) with `data` as the JSON of its input `name`; raises `typst.TypstError`.
 
     The input stays in memory: no file is written and nothing is on a command line. The same data and day give
     the same bytes.
     """
+    file = _FOLDER / template
     compiler = typst.Compiler(
-        _FOLDER / template,
-        root=_FOLDER,
+        file,
+        root=file.parent,
         font_paths=fonts(),
         ignore_system_fonts=True,
         sys_inputs={name: json.dumps(data, ensure_ascii=False)},
