@@ -92,6 +92,7 @@ class May:
 Enrolling = Annotated[Speaker, Depends(May(Scope.enrol, Action.import_files))]
 Importing = Annotated[Speaker, Depends(May(Scope.import_, Action.import_files))]
 Reading = Annotated[Speaker, Depends(May(Scope.read, Action.see_people))]
+Activating = Annotated[Speaker, Depends(May(Scope.mailboxes, Action.activate_mailboxes))]
 
 
 class AuthorisedFirst(APIRoute):
