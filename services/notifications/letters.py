@@ -31,6 +31,9 @@ class Letter:
 
     `children` are those whose data the holder may see, no other is named; a pupil's only one is the pupil.
 
+    `resends`: how often it was sent anew, and `resent_after` how many attempts. `pace`: messages a minute to one mail
+    domain at most, where a campaign says so.
+
     `complete` is false when the person was erased, or when facts are missing that the letter needs.
     """
 
@@ -46,6 +49,9 @@ class Letter:
     expires: datetime
     attempts: int
     printings: int
+    resends: int
+    resent_after: int
+    pace: int | None
     role: str
     must_change: bool
     secret: str
@@ -66,6 +72,16 @@ class Letter:
     def no_data_access(self) -> bool:
         """A guardian who may see no child's data: nothing is to be sent to them, or printed for them."""
         return self.role == "guardian" and not self.children
+
+    @property
+    def message_name(self) -> str:
+        """What makes the Message-ID: that of a repeat is the same, that of a resend another (M8)."""
+        return f"{self.delivery}.{self.resends}" if self.resends else self.delivery
+
+    @property
+    def domain(self) -> str:
+        """The mail domain that it goes to, for its pace."""
+        return self.address.rpartition("@")[2].strip().lower()
 
     def context(self, actor: str, traceparent: str | None = None) -> Context:
         """What is done for this delivery belongs to the correlation of the enrolment that began it."""
@@ -101,6 +117,9 @@ def _letter(row: Mapping[str, Any]) -> Letter:
         expires=row["expires"],
         attempts=row["attempts"],
         printings=row["printings"],
+        resends=row["resends"],
+        resent_after=row["resent_after"],
+        pace=row["pace"],
         role=row["role"],
         must_change=bool(row["must_change"]),
         secret=row["secret"] or "",

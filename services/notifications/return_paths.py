@@ -10,11 +10,13 @@ import re
 from base64 import b32decode, b32encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Final, Literal
 from uuid import UUID
 
 from services.notifications.channels.email.address import Mailbox, mailbox
+from services.notifications.channels.email.send import RETURN_PATH
 
 HEADER: Final = "X-Custode-Return"
 Kind = Literal["delivery", "notice"]
@@ -73,6 +75,14 @@ class ReturnPaths:
         if kind is None or not hmac.compare_digest(mac, self._mac(said)):
             return None
         return Returned(kind, str(UUID(bytes=said[1:17])), int.from_bytes(said[17:]))
+
+    def stamp(self, message: EmailMessage, kind: Kind, of: str, attempt: int) -> EmailMessage:
+        """The message, saying which one it is, should it come back."""
+        token = self.token(kind, of, attempt)
+        message[HEADER] = token
+        if (path := self.path(token)) is not None:
+            message[RETURN_PATH] = f"<{path}>"
+        return message
 
     def find(self, text: str) -> Iterator[Returned]:
         """Ours, in the order in which they stand in a text."""

@@ -45,10 +45,12 @@ from shared.contracts.identity import (
 from shared.contracts.policy import EMAIL, Channel, CredentialPolicy, HolderRole
 from shared.contracts.registry import (
     ClassFormed,
+    ContactAddress,
     CredentialPolicyAdopted,
     EnrolmentKind,
     GuardianDetails,
     GuardianLinked,
+    InstitutionalMailboxActivated,
     PupilDetails,
     Relationship,
     SchoolRegistered,
@@ -253,6 +255,11 @@ class House:
             school=school,
         )
         return student
+
+    async def mailbox_activated(self, student: str, address: str, school: str = SCHOOL) -> None:
+        """The administrator has made the pupil's institutional mailbox."""
+        mailbox = Personal(person=student, value=ContactAddress(email=address))
+        await self.tell(InstitutionalMailboxActivated(student=student, mailbox=mailbox), school=school)
 
     async def guardian(
         self,

@@ -216,8 +216,11 @@ async def test_two_parents_with_one_mailbox_get_a_message_each(house: House) -> 
 async def test_a_pupil_is_reached_at_the_institutional_mailbox_only(house: House) -> None:
     await house.school()
     class_id = await house.form_class()
-    for mailbox in ("rossi.giulia@scuola.example", None):
-        student = await house.pupil(class_id, "Rossi", "Giulia", mailbox)
+    for active in (True, False):
+        planned = "rossi.giulia@prevista.example"
+        student = await house.pupil(class_id, "Rossi", "Giulia", planned)
+        if active:
+            await house.mailbox_activated(student, "rossi.giulia@scuola.example")
         await house.guardian(student, "Rossi", "Ada", "ada.rossi@example.org")
         await house.account(student, AccountRole.pupil)
         await house.issue(student, Channel.institutional_mailbox, role=AccountRole.pupil)

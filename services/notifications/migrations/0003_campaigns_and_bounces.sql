@@ -80,6 +80,16 @@ language sql stable as $$
     )
 $$;
 
+-- Whether this guardianship is no more today.
+create function private.link_ended(which_guardian text, which_student text) returns boolean
+language sql stable as $$
+    select exists (
+        select from projections.guardianship_limits_v1 l
+        where l.guardian = which_guardian and l.student = which_student and l.kind = 'ended'
+          and l.since <= (now() at time zone 'Europe/Rome')::date
+    )
+$$;
+
 -- Whether a campaign for these roles and classes covers a holder: a guardian through the children whose data they may see.
 create function private.covers(roles jsonb, classes jsonb, policy_role text, which_holder text) returns boolean
 language sql stable as $$
@@ -90,6 +100,23 @@ language sql stable as $$
             where g.guardian = which_holder and private.may_see(g.guardian, g.student, g.data_access)
         ))
     ))
+$$;
+
+-- Whether a mail waits because a campaign that covers its holder is paused. What was asked for before the campaign was
+-- planned, or was granted to somebody who had lost their credentials, is none of its business.
+create function private.held_back(
+    which_school text, which_account text, which_generation integer, which_holder text, asked_at timestamptz
+) returns boolean
+language sql stable as $$
+    select exists (
+        select from projections.campaigns_v1 c
+        join projections.accounts_v1 a on a.account = which_account
+        where c.school = which_school and c.state in ('planned', 'paused') and c.planned_at <= asked_at
+          and private.covers(c.roles, c.classes, a.policy_role, which_holder)
+    ) and not exists (
+        select from projections.regenerated_v1 r
+        where r.account = which_account and r.generation = which_generation
+    )
 $$;
 
 -- Which mails left for which domain in the last minute, so that a campaign keeps its pace also after a restart.

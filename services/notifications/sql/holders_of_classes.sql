@@ -5,8 +5,10 @@ with pupils as (
     select student as holder, 'pupil' as role, student, class_id, null as relationship, true as data_access
     from pupils
     union all
-    select g.guardian, 'guardian', g.student, pupils.class_id, g.relationship, g.data_access
+    select g.guardian, 'guardian', g.student, pupils.class_id, g.relationship,
+           private.may_see(g.guardian, g.student, g.data_access)
     from projections.guardianships_v1 g join pupils using (student)
+    where not private.link_ended(g.guardian, g.student)
 )
 select h.holder, h.role, h.student, h.class_id, h.relationship, h.data_access,
        child.family_name as pupil_family_name, child.given_name as pupil_given_name,
@@ -14,8 +16,12 @@ select h.holder, h.role, h.student, h.class_id, h.relationship, h.data_access,
        coalesce(g.given_name, child.given_name) as given_name,
        a.account, a.credential, a.generation, a.channel, a.exclusive, a.pin_issued, a.expires, a.issued_at,
        a.activated_at, a.kept_year, r.reason as refusal, sec.secret,
-       case h.role when 'pupil' then coalesce(child.institutional_email, '') <> ''
-           else exists (select from projections.addresses_v1 e where e.guardian = h.holder) end as has_address,
+       case h.role
+           when 'pupil' then coalesce(child.institutional_email, '') <> ''
+               or exists (select from projections.mailboxes_v1 m where m.student = h.holder)
+           else exists (select from projections.addresses_v1 e where e.guardian = h.holder)
+               or exists (select from projections.corrected_addresses_v1 e where e.guardian = h.holder)
+       end as has_address,
        d.delivery, d.status, d.problem, d.code, d.changed_at, d.retry_at, d.printings,
        f.delivery as slip_delivery, f.status as slip_status, f.problem as slip_problem, f.code as slip_code,
        f.changed_at as slip_changed_at, f.retry_at as slip_retry_at, f.printings as slip_printings

@@ -2,6 +2,6 @@
 select guardian as holder, 'email' as channel
 from projections.addresses_v1 where guardian = any ($1::text[])
 union
-select student, 'institutional_mailbox'
-from projections.pupils_v1
-where student = any ($1::text[]) and coalesce(institutional_email, '') <> ''
+select guardian, 'email' from projections.corrected_addresses_v1 where guardian = any ($1::text[])
+union
+select student, 'institutional_mailbox' from projections.mailboxes_v1 where student = any ($1::text[])

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from types import TracebackType
@@ -14,6 +15,7 @@ import aiosmtplib
 import structlog
 
 from services.notifications.channels.email.address import Mailbox, mailbox
+from services.notifications.channels.email.dkim import DkimSigner
 from services.notifications.channels.email.outcome import (
     NotReached,
     Refused,
@@ -28,6 +30,7 @@ log = structlog.get_logger("custode.notifications.smtp")
 
 _IDLE_LIMIT: Final = 60.0  # seconds; many servers hang up after one to five minutes
 _PER_CONNECTION: Final = 100  # messages; many servers allow no more
+RETURN_PATH: Final = "Return-Path"
 _CLOSING: Final = 421
 _ABOUT_US: Final = frozenset({530, 534, 535, 538})
 
@@ -67,11 +70,13 @@ class SmtpSender:
         connections: int = 2,
         local_hostname: str | None = None,
         tls_context: ssl.SSLContext | None = None,
+        signer: DkimSigner | None = None,
     ) -> None:
         self._server: MailServer = mail_server(url)
         self._timeout = timeout
         self._local_hostname = local_hostname
         self._tls_context = tls_context
+        self._signer = signer
         self._slots = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
 
@@ -89,7 +94,8 @@ class SmtpSender:
             await self._goodbye(self._idle.pop())
 
     async def send(self, message: EmailMessage, recipient: str) -> SendOutcome:
-        """Hand `message` over for its one `recipient`, with the message's From as return path.
+        """Hand `message` over for its one `recipient`, signed; its Return-Path, else its From, is the envelope's
+        sender.
 
         Never raises for what the network or the server does: that is the outcome. Raises `BadAddress`, and
         `ValueError` when the message is addressed to anyone else (E3).
@@ -165,7 +171,7 @@ class SmtpSender:
         progress.stage = "envelope"
         try:
             async with _closed_on_error(client):
-                outcome = await _transaction(client, message, to, progress)
+                outcome = await _transaction(client, message, to, progress, self._signer)
         except (aiosmtplib.SMTPException, OSError):
             if reused and progress.stage == "envelope":
                 # The server hung up while nobody was looking; nothing of the message has left.
@@ -208,7 +214,11 @@ async def _closed_on_error(client: aiosmtplib.SMTP) -> AsyncIterator[None]:
 
 
 async def _transaction(
-    client: aiosmtplib.SMTP, message: EmailMessage, to: Mailbox, progress: _Progress
+    client: aiosmtplib.SMTP,
+    message: EmailMessage,
+    to: Mailbox,
+    progress: _Progress,
+    signer: DkimSigner | None,
 ) -> SendOutcome:
     """MAIL, RCPT, DATA. Raises `SMTPException` and `OSError` when the line, not the server, says no."""
     utf8 = to.international
@@ -219,7 +229,7 @@ async def _transaction(
     try:
         await client.mail(_sender(message), options=options, encoding=encoding)
         await client.rcpt(str(to), encoding=encoding)
-        content = message.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)
+        content = _content(message, signer, utf8=utf8)
         progress.stage, progress.in_doubt = "data", True
         reply = await client.data(content)
     except aiosmtplib.SMTPResponseException as error:
@@ -243,8 +253,18 @@ async def _after_refusal(client: aiosmtplib.SMTP, code: int) -> None:
 
 
 def _sender(message: EmailMessage) -> str:
+    if (return_path := message[RETURN_PATH]) is not None:
+        return str(mailbox(str(return_path).strip("<> ")))
     (address,) = message["From"].addresses
     return str(mailbox(address.addr_spec))
+
+
+def _content(message: EmailMessage, signer: DkimSigner | None, *, utf8: bool) -> bytes:
+    """As it goes on the line. The return path is the envelope's: in the content it is for the last server to write."""
+    letter = copy(message)
+    del letter[RETURN_PATH]
+    content = letter.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)
+    return content if signer is None else signer.signed(content)
 
 
 def _check_only_recipient(message: EmailMessage, to: Mailbox) -> None:
