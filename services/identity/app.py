@@ -1,6 +1,6 @@
 """The composition root: the only place that knows every part. `python -m services.identity.app`"""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +13,15 @@ from prometheus_client import CollectorRegistry
 from services.identity.api import api_routes
 from services.identity.api_own import own_api_routes
 from services.identity.confirmations import Confirmations
+from services.identity.departures import SLIPS_IN_HANDS
+from services.identity.desk import DeskQueries
 from services.identity.devices import Devices
 from services.identity.door import Door
+from services.identity.due_dates import DueDates
 from services.identity.housekeeping import Housekeeping
 from services.identity.issuer import Issuer
 from services.identity.issuing import Issuing
+from services.identity.operations_life import CredentialLife
 from services.identity.own import OwnAccess
 from services.identity.pages import page_routes
 from services.identity.pages_lost import lost_routes
@@ -33,9 +37,7 @@ from services.identity.showing import Showing
 from services.identity.signing_in import SigningIn
 from services.identity.slips import Slips
 from services.identity.web import Front, on_busy
-from shared.contracts.event import Event, Recorded
 from shared.database import AdvisoryLock
-from shared.eventstore.units import Unit
 from shared.logging import configure_logging
 from shared.runtime import Runtime, open_runtime
 from shared.settings import CommonSettings
@@ -58,19 +60,21 @@ class Parts:
     issuer: Issuer
     slips: Slips
     housekeeping: Housekeeping
+    due_dates: DueDates
     sessions: Sessions
     front: Front
 
     async def start(self) -> None:
         """Read the others, answer them, work in the background."""
-        reactions = {"registry": self.reactions.react, "notifications": no_reaction}
-        await self.runtime.follow(reactions, heeds={"notifications": REDUCERS})
+        reactions = {"registry": self.reactions.react, "notifications": self.reactions.heed_notifications}
+        await self.runtime.follow(reactions, heeds={"notifications": {*REDUCERS, *SLIPS_IN_HANDS}})
         await self.slips.serve(self.runtime.bus)
         await self.sessions.serve(self.runtime.bus)
         await self.front.own.confirmations.serve(self.runtime.bus)
         self.runtime.background("issuer", self.issuer.run)
         self.runtime.background("sessions", partial(self.sessions.tell_changes, self.runtime.bus))
         self.runtime.background("housekeeping", self.housekeeping.run)
+        self.runtime.background("due-dates", self.due_dates.run)
 
     def web(self) -> FastAPI:
         app = create_web_app(
@@ -94,11 +98,6 @@ class Parts:
         return app
 
 
-async def no_reaction(_: Sequence[Recorded[Event]]) -> Sequence[Unit]:
-    """What notifications says is projected (its sealing keys), and makes us commit nothing of our own."""
-    return ()
-
-
 @asynccontextmanager
 async def put_together(common: CommonSettings, settings: IdentitySettings) -> AsyncIterator[Parts]:
     """Open the runtime and build every part; nothing works in the background yet."""
@@ -116,6 +115,8 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
         issuer_lock, keeper_lock = AdvisoryLock(url, "issuer"), AdvisoryLock(url, "housekeeping")
         runtime.stack.push_async_callback(issuer_lock.release)
         runtime.stack.push_async_callback(keeper_lock.release)
+        due_lock = AdvisoryLock(url, "due-dates")
+        runtime.stack.push_async_callback(due_lock.release)
         issuer = Issuer(store, issuing, issuer_lock)
         signing_in = SigningIn(runtime.commands, hasher, peppers, Devices(peppers), door)
         showing = Showing(runtime.commands, hasher, signing_in)
@@ -131,6 +132,8 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
             wake_issuer=issuer.wake,
             front_door=settings.front_door,
             own=own,
+            life=CredentialLife(runtime.commands, issuing),
+            desk=DeskQueries(store),
         )
         yield Parts(
             runtime=runtime,
@@ -140,6 +143,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
             issuer=issuer,
             slips=slips,
             housekeeping=Housekeeping(store, slips, keeper_lock, own),
+            due_dates=DueDates(store, due_lock),
             sessions=sessions,
             front=front,
         )

@@ -13,6 +13,8 @@ from shared.contracts.identity import AccountRole, RevocationReason, ShredReason
 from shared.contracts.notifications import SlipHandedOver, SlipHandOverUndone
 from shared.contracts.registry import GuardiansMerged, StaffMemberLeft, StudentWithdrawn
 
+SLIPS_IN_HANDS = (SlipHandedOver, SlipHandOverUndone)
+"""What notifications says that we act upon."""
 BACK = Reinstate(only=SuspensionReason.withdrawn)
 """Enrolled again: the same credentials serve, unless the school itself had suspended them."""
 

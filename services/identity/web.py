@@ -8,7 +8,9 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from services.identity.addresses import Address, Network, client_address
+from services.identity.desk import DeskQueries
 from services.identity.devices import COOKIE_SECONDS, device_cookie
+from services.identity.operations_life import CredentialLife
 from services.identity.own import OwnAccess
 from services.identity.passwords import HasherBusy
 from services.identity.queries import Queries, School
@@ -46,6 +48,8 @@ class Front:
     wake_issuer: Callable[[], None]
     front_door: tuple[Network, ...]
     own: OwnAccess
+    life: CredentialLife
+    desk: DeskQueries
 
     async def school_of(self, request: HTTPConnection, principal: Principal | None = None) -> School | None:
         """The signed-in holder's school, else the one whose address was opened last on this device."""
