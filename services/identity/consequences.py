@@ -8,6 +8,7 @@ from shared.contracts.identity import (
     AccountUnlocked,
     CredentialsRegenerated,
     LocalCredentialsRetired,
+    PasskeyRemoved,
     SessionsRevoked,
     SlipShredded,
 )
@@ -31,6 +32,8 @@ def consequences(events: Iterable[Event]) -> Sequence[Write]:
     for event in events:
         if isinstance(event, SlipShredded):
             writes.append(Write(SQL("shred_slip"), ((event.credential,),)))
+        elif isinstance(event, PasskeyRemoved):
+            writes.append(Write(SQL("remove_passkey"), ((event.passkey,),)))
         elif isinstance(event, SessionsRevoked):
             ended = ("end_session", event.session) if event.session else ("end_sessions", event.account)
             writes.append(Write(SQL(ended[0]), ((ended[1],),)))

@@ -20,7 +20,7 @@ from shared.contracts.identity import AccountRole, StaffDetails, StaffRole
 from shared.database import Pool
 from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
-from shared.eventstore.units import Unit, Write
+from shared.eventstore.units import IdempotencyKey, Unit, Write
 from shared.ids import new_id
 from shared.sql import Statements
 from shared.text import Unusable, tidy
@@ -36,7 +36,7 @@ _SCHOOL_POLL = 0.25
 @dataclass(frozen=True, slots=True)
 class NewStaffMember:
     """`final`: the password given is the one to keep; otherwise it must be changed at the first sign-in, within
-    14 days."""
+    14 days. `person`: whose account it is, where the registry knows them already."""
 
     school: str
     roles: tuple[StaffRole, ...]
@@ -44,11 +44,34 @@ class NewStaffMember:
     family_name: str
     password: str = field(repr=False)
     final: bool = False
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaffOpened:
+    """`repeated`: the account had been opened by the same request before, with another password than the one at hand."""
+
+    account: str
+    user_code: str
+    expires: datetime | None
+    repeated: bool = False
 
 
 async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, *, actor: str) -> str:
-    """The user code of the new account. Raises `Refused`: `unknown_school`, `weak_password` (text is an Italian
-    message id), `unusable_name`."""
+    """The user code of the new account. Raises `Refused` as `open_staff` does."""
+    return (await open_staff(commands, hasher, member, actor=actor)).user_code
+
+
+async def open_staff(
+    commands: Commands,
+    hasher: Hasher,
+    member: NewStaffMember,
+    *,
+    actor: str,
+    key: IdempotencyKey | None = None,
+) -> StaffOpened:
+    """Raises `Refused`: `unknown_school`, `weak_password` (text is an Italian message id), `unusable_name`,
+    `already_open`."""
     store = commands.store
     given_name, family_name = _tidied(member.given_name), _tidied(member.family_name)
     school = await Queries(store.pool).school(member.school)
@@ -58,26 +81,31 @@ async def add_staff(commands: Commands, hasher: Hasher, member: NewStaffMember, 
     if (reason := objection(member.password, own)) is not None:
         raise Refused("weak_password", reason)
     verifier = await hasher.hash(normalised(member.password))
-    holder = new_id()
+    holder = member.person or new_id()
     account = account_id(AccountRole.staff, holder)
     expires = None if member.final else store.clock() + TEMPORARY
     for tries_left in reversed(range(_TRIES)):
         (code,) = await draw_user_codes(store, 1)
         details = StaffDetails(user_code=code, family_name=family_name, given_name=given_name)
         try:
-            await commands.execute(
+            done = await commands.execute(
                 ACCOUNT,
                 account,
                 OpenStaff(account, holder, member.roles, details),
                 school=member.school,
                 context=Context(actor=actor, correlation=new_id()),
-                writes=[_given(account, member.school, verifier, expires)],
+                writes=[given(account, member.school, verifier, expires)],
+                idempotency=key,
+                result={"account": account},
             )
         except asyncpg.UniqueViolationError:
             if not tries_left:
                 raise
             continue
-        return code
+        if done.repeated:
+            before = str(done.result["account"])
+            return StaffOpened(before, await _user_code(store.pool, before), None, repeated=True)
+        return StaffOpened(account, code, expires)
     raise AssertionError
 
 
@@ -115,7 +143,7 @@ async def reset_staff_password(
         school=school,
         context=Context(actor=actor, correlation=new_id()),
         writes=[
-            _given(account, school, verifier, expires),
+            given(account, school, verifier, expires),
             Write(SQL("end_sessions"), ((account,),)),
             Write(SQL("forget_failures_of_account"), ((account,),)),
         ],
@@ -123,12 +151,16 @@ async def reset_staff_password(
     return expires
 
 
-def _given(account: str, school: str, verifier: Verifier, expires: datetime | None) -> Write:
+def given(account: str, school: str, verifier: Verifier, expires: datetime | None) -> Write:
     """A password that another typed: temporary, unless it is to be kept."""
     row = (account, school, verifier.text, verifier.pepper)
     if expires is None:
         return Write(SQL("put_chosen_verifier"), ((*row, False),))
     return Write(SQL("put_temporary_verifier"), ((*row, expires),))
+
+
+async def _user_code(pool: Pool, account: str) -> str:
+    return str(await pool.fetchval(SQL("account_lookup"), account))
 
 
 async def wait_for_school(pool: Pool, school: str, at_most: float = 10.0) -> None:

@@ -6,7 +6,7 @@ What can be decided of it stands by topic beside this file; here is which topic,
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.identity.domain import credentials, regeneration, standing
+from services.identity.domain import credentials, regeneration, staff, standing
 from services.identity.domain.commands import (
     ChangePassword,
     ClaimSlip,
@@ -38,6 +38,13 @@ from services.identity.domain.commands_life import (
     Suspend,
     Unlock,
 )
+from services.identity.domain.commands_staff import (
+    ChangeRoles,
+    RegisterPasskey,
+    RemovePasskey,
+    RemovePasskeys,
+    StaffCommand,
+)
 from services.identity.domain.state import Account, Credential, Decided, account_id, role_of
 from shared.contracts.event import Event, Personal
 from shared.contracts.identity import (
@@ -55,14 +62,12 @@ from shared.contracts.identity import (
     SessionsRevoked,
     SignInFailuresCounted,
     SignInSucceeded,
-    StaffAccountOpened,
-    StaffDetails,
     StaffPasswordReset,
 )
 from shared.decider import Decider, Refused
 
 __all__ = ["ACCOUNT", "Account", "Command", "Credential", "account_id", "role_of"]
-Command = OtherCommand | LifeCommand
+Command = OtherCommand | LifeCommand | StaffCommand
 
 
 def decide(account: Account, command: Command) -> Sequence[Event]:
@@ -71,7 +76,7 @@ def decide(account: Account, command: Command) -> Sequence[Event]:
         case Open() if not account.opened:
             events = (_opened(command),)
         case OpenStaff():
-            events = (_opened_for_staff(account, command),)
+            events = (staff.open_(account, command),)
         case Issue():
             events = credentials.issue(account, command)
         case Keep(year, now) if account.live(now) and not _has_for(account, year):
@@ -97,6 +102,8 @@ def decide(account: Account, command: Command) -> Sequence[Event]:
             events = _renewed(account, command)
         case ReportLoss() | Suspend() | Reinstate() | Revoke() | Retire() | Lock() | Unlock():
             events = _standing(account, command)
+        case ChangeRoles() | RegisterPasskey() | RemovePasskey() | RemovePasskeys():
+            events = staff.decide(account, command)
     return events
 
 
@@ -174,15 +181,6 @@ def _has_for(account: Account, year: str) -> bool:
     return year in account.kept or (account.credential is not None and account.credential.year == year)
 
 
-def _opened_for_staff(account: Account, command: OpenStaff) -> StaffAccountOpened:
-    if account.opened:
-        raise Refused("already_open", "this person has a staff account already")
-    personal = Personal[StaffDetails](person=command.holder, value=command.details)
-    return StaffAccountOpened(
-        account=command.account, holder=command.holder, roles=command.roles, details=personal
-    )
-
-
 def _opened(command: Open) -> AccountOpened:
     code = Personal[AccountCode](person=command.holder, value=AccountCode(user_code=command.user_code))
     return AccountOpened(account=command.account, holder=command.holder, role=command.role, code=code)
@@ -192,8 +190,6 @@ def evolve(account: Account, event: Event) -> Account:
     match event:
         case AccountOpened():
             account = replace(account, id=event.account, holder=event.holder, role=event.role)
-        case StaffAccountOpened():
-            account = replace(account, id=event.account, holder=event.holder, role=AccountRole.staff)
         case CredentialsIssued(credential=named, generation=generation, must_change=must, expires=expires):
             new = Credential(named, generation, must, expires, year=event.year)
             account = replace(account, credential=new, generations=generation, revoked=None, retired=False)
@@ -202,10 +198,6 @@ def evolve(account: Account, event: Event) -> Account:
         case IssuanceRefused():
             others = frozenset(refusal for refusal in account.refused if refusal[0] != event.year)
             account = replace(account, refused=others | {(event.year, event.reason)})
-        case StaffPasswordReset():
-            account = replace(account, staff_password_changed=False)
-        case PasswordChanged() if account.role is AccountRole.staff:
-            account = replace(account, staff_password_changed=True)
         case RegenerationRequested():
             account = replace(account, requests=account.requests | {event.request: None})
         case RegenerationGranted() | RegenerationDenied():
@@ -214,7 +206,7 @@ def evolve(account: Account, event: Event) -> Account:
         case CredentialsRegenerated():
             account = replace(account, credential=None)
         case _:
-            account = standing.evolve(account, event)
+            account = staff.evolve(standing.evolve(account, event), event)
             if account.credential is not None:
                 account = replace(account, credential=credentials.evolve(account.credential, event))
     return account

@@ -4,7 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.contracts.identity import AccountRole, RefusalReason, RevocationReason, SuspensionReason
+from shared.contracts.identity import (
+    AccountRole,
+    RefusalReason,
+    RevocationReason,
+    StaffRole,
+    SuspensionReason,
+)
 from shared.ids import derived_id
 
 
@@ -49,6 +55,8 @@ class Account:
     credential: Credential | None = None
     generations: int = 0
     staff_password_changed: bool = False
+    staff_roles: frozenset[StaffRole] = frozenset()
+    passkeys: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
     refused: frozenset[tuple[str, RefusalReason]] = frozenset()
     suspended: SuspensionReason | None = None

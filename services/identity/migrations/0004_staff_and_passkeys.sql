@@ -18,16 +18,11 @@ create table private.passkeys (
 );
 create index passkeys_account on private.passkeys (account);
 
--- What the next answer of an authenticator must sign: used once, by the browser that asked, for five minutes at most.
-create table private.passkey_challenges (
-    browser    bytea,
-    purpose    text        not null check (purpose in ('register', 'sign_in')),
-    account    text,
-    challenge  bytea       not null,
-    ends_at    timestamptz not null,
-    primary key (browser, purpose)
+-- A challenge is signed once: here is its hash, until it would be too old anyway.
+create table private.spent_challenges (
+    challenge  bytea primary key,
+    ends_at    timestamptz not null
 );
-create index passkey_challenges_end on private.passkey_challenges (ends_at);
 
 -- Accounts that were guessed at too often from unknown devices (DESIGN 7).
 create table projections.locked_accounts_v1 (
@@ -35,3 +30,13 @@ create table projections.locked_accounts_v1 (
     school   text        not null,
     since    timestamptz not null
 );
+
+-- Who works at the school, as the registry says: whom an account can be opened for.
+create table projections.appointed_staff_v1 (
+    person       text primary key,
+    school       text not null,
+    kind         text not null,
+    family_name  text,
+    given_name   text
+);
+create index appointed_staff_v1_school on projections.appointed_staff_v1 (school);

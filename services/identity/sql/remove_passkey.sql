@@ -1,0 +1,2 @@
+delete from private.passkeys
+where passkey = $1
