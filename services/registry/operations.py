@@ -18,6 +18,7 @@ from services.registry.imports.problems import Refused as FileRefused
 from services.registry.ingress import Commands
 from services.registry.intake import Intake, Options, new_report
 from services.registry.locks import SchoolLocks
+from services.registry.policy_book import Policies
 from services.registry.projections import project
 from services.registry.queries import Queries, today
 from services.registry.report import Report
@@ -60,10 +61,16 @@ class Registry:
         self.runtime = runtime
         self.store = runtime.store
         self.queries = Queries(runtime.pool)
+        self.policies = Policies(runtime.store)
         self.api_keys = ApiKeys(runtime.pool)
         self.intake = Intake(runtime.store, SchoolLocks(runtime.pool))
         self.enrolments = Enrolments(self.intake)
         self.commands = Commands(self.enrolments)
+
+    @property
+    def today(self) -> date:
+        """The day in Italy."""
+        return today(self.store.clock())
 
     async def register_school(
         self, code: str, name: str, customer_id: str, *, entry_grade: int = 1, actor: str = OPERATOR
@@ -89,8 +96,7 @@ class Registry:
 
         `seen`: how many adoptions whoever decides knew of. Raises `Refused`.
         """
-        day = today(self.store.clock())
-        command = AdoptPolicy(policy, _tidied("reason", reason), day, in_force_from, seen)
+        command = AdoptPolicy(policy, _tidied("reason", reason), self.today, in_force_from, seen)
         return bool((await self._execute(school, command, actor)).events)
 
     async def open_year(

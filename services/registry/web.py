@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 from services.registry.api import router as api_router
 from services.registry.operations import Registry
 from services.registry.pages import router as pages_router
+from services.registry.policy_api import router as policy_api_router
+from services.registry.policy_pages import router as policy_pages_router
 from services.registry.uploads import Uploads
 from shared.web.app import create_web_app
 from shared.web.confirmation import BusConfirmer
@@ -47,5 +49,7 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
     app.state.uploads = Uploads()
     app.include_router(api_router)
     app.include_router(pages_router)
+    app.include_router(policy_api_router)
+    app.include_router(policy_pages_router)
     add_reference(app, OPENAPI)
     return app

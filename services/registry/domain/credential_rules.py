@@ -75,5 +75,8 @@ def _wrong_channel(channel: Channel, role: HolderRole) -> str:
     return "email_of_pupil" if channel is Channel.email else "mailbox_of_guardian"
 
 
-def too_far_ahead(day: date, today: date) -> bool:
-    return day - today > LONGEST_AHEAD
+def wrong_day(day: date, today: date) -> str:
+    """Why a policy cannot come into force on that day, as the slug of a refusal; "" where it can."""
+    if day < today:
+        return "in_force_from_past"
+    return "in_force_from_far" if day - today > LONGEST_AHEAD else ""

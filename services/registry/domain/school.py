@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Final
 
-from services.registry.domain.credential_rules import contradictions, too_far_ahead
+from services.registry.domain.credential_rules import contradictions, wrong_day
 from shared.contracts.event import Event
 from shared.contracts.policy import CredentialPolicy
 from shared.contracts.registry import CredentialPolicyAdopted, SchoolRegistered, SchoolYearOpened
@@ -69,6 +70,12 @@ class OpenYear:
 Command = RegisterSchool | AdoptPolicy | OpenYear
 
 
+_WRONG_DAYS: Final = {
+    "in_force_from_past": "a policy comes into force today or later, never before",
+    "in_force_from_far": "a policy comes into force within two years: look at the date",
+}
+
+
 def decide(state: School, command: Command) -> Sequence[Event]:
     if isinstance(command, RegisterSchool):
         return _register(state, command)
@@ -91,18 +98,16 @@ def _adopt(state: School, school: str, command: AdoptPolicy) -> Sequence[Event]:
     if not reason:
         raise Refused("reason_missing", "a policy is adopted with a reason")
     day = command.in_force_from or today
-    if day < today:
-        raise Refused("in_force_from_past", "a policy comes into force today or later, never before")
-    if too_far_ahead(day, today):
-        raise Refused("in_force_from_far", "a policy comes into force within two years: look at the date")
+    if wrong := wrong_day(day, today):
+        raise Refused(wrong, _WRONG_DAYS[wrong])
     if policy == state.policy_on(day) and all(planned.policy == policy for planned in state.planned(day)):
         return []
     if command.seen is not None and command.seen != state.adopted:
         raise Refused(
             "policy_changed", "another policy was adopted in the meantime: look at the preview again"
         )
-    if wrong := contradictions(policy):
-        raise Refused("policy_contradictory", "; ".join(each.text for each in wrong))
+    if found := contradictions(policy):
+        raise Refused("policy_contradictory", "; ".join(each.text for each in found))
     adopted = CredentialPolicyAdopted(
         school=school, policy=policy, reason=reason, in_force_from=command.in_force_from
     )
