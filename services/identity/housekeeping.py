@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from services.identity.domain.account import ACCOUNT
 from services.identity.domain.commands import CountFailures
+from services.identity.locks import Locks
 from services.identity.own import OwnAccess
 from services.identity.slips import Slips
 from shared.contracts.event import Context
@@ -28,6 +29,7 @@ class Housekeeping:
         self._slips = slips
         self._lock = lock
         self._own = own
+        self._locks = Locks(store)
 
     async def run(self) -> None:
         """For `runtime.background`; one active in an installation."""
@@ -39,6 +41,7 @@ class Housekeeping:
     async def once(self) -> None:
         await self._slips.expire()
         await self.tell_failures()
+        await self._locks.settle()
         await self._own.pins.disable_spent()
         await self._own.confirmations.sweep()
         now, pool = self._store.clock(), self._store.pool
@@ -46,6 +49,7 @@ class Housekeeping:
         await pool.execute(SQL("sweep_sessions"), now)
         await pool.execute(SQL("sweep_failures"), now - FAILURES_KEPT, now - UNKNOWN_FAILURES_KEPT)
         await pool.execute(SQL("sweep_devices"), now - DEVICES_KEPT)
+        await pool.execute(SQL("sweep_challenges"), now)
 
     async def tell_failures(self) -> int:
         """An event for each existing account with failures not told yet, at most one a minute (DESIGN 7)."""

@@ -45,6 +45,18 @@ class Opened:
     write: Write = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A session as its holder sees it. `device`: a word of `device_words.WORDS`."""
+
+    session: str
+    device: str
+    opened_with: How
+    remembered: bool
+    opened_at: datetime
+    seen_at: datetime
+
+
 def opened(
     account: str,
     school: str,
@@ -54,14 +66,17 @@ def opened(
     must_change: bool,
     now: datetime,
     how: How = "password",
+    on: str = "",
 ) -> Opened:
-    """A session to be written with the events that go with it. Nobody remembers a staff member's phone."""
+    """A session to be written with the events that go with it. Nobody remembers a staff member's phone. `on`: what
+    kind of device it is on, as its holder will find it in the list of theirs."""
     remember = remember and role is not AccountRole.staff
     token, session = new_token(), new_id()
     life, idle = (REMEMBERED, None) if remember else (AT_MOST, int(IDLE.total_seconds()))
-    row = (hash_token(token), session, account, school, must_change, remember, now, idle, now + life, how)
+    row = (hash_token(token), session, account, school, must_change, remember, now, idle, now + life)
     max_age = int(REMEMBERED.total_seconds()) if remember else None
-    return Opened(token, session, must_change, max_age, Write(SQL("put_session"), (row,), beside=True))
+    write = Write(SQL("put_session"), ((*row, how, on),), beside=True)
+    return Opened(token, session, must_change, max_age, write)
 
 
 class Sessions:
@@ -106,6 +121,40 @@ class Sessions:
             context=Context(actor=principal.account_id, correlation=new_id()),
             writes=[Write(SQL("end_session"), ((principal.session_id,),))],
         )
+
+    async def of(self, account: str) -> list[Standing]:
+        """Those that hold, the last used first (M10)."""
+        rows = await self._pool.fetch(SQL("sessions_of_account"), account, self._commands.store.clock())
+        return [Standing(**dict(row)) for row in rows]
+
+    async def end_one(self, principal: Principal, session: str) -> bool:
+        """One of their own; False when they have none of this name."""
+        if session not in {each.session for each in await self.of(principal.account_id)}:
+            return False
+        await self._commands.execute(
+            ACCOUNT,
+            principal.account_id,
+            RevokeSessions("ended_by_holder", session),
+            school=principal.school,
+            context=Context(actor=principal.account_id, correlation=new_id()),
+            writes=[Write(SQL("end_session"), ((session,),))],
+        )
+        return True
+
+    async def end_all(self, account: str, school: str, *, actor: str) -> bool:
+        """Sign out everywhere: by the holder, or by the desk. False when the school has no such account."""
+        if await self._pool.fetchrow(SQL("account_of_school"), account, school) is None:
+            return False
+        because = "signed_out_everywhere" if actor == account else "ended_by_desk"
+        await self._commands.execute(
+            ACCOUNT,
+            account,
+            RevokeSessions(because),
+            school=school,
+            context=Context(actor=actor, correlation=new_id()),
+            writes=[Write(SQL("end_sessions"), ((account,),))],
+        )
+        return True
 
     def changing(self) -> None:
         """What is about to be committed changes answers without an event of ours: a school's policy."""

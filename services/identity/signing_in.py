@@ -77,6 +77,7 @@ class SigningIn:
         instead_of: bytes | None = None,
         address: Address | None = None,
         device_cookie: str | None = None,
+        on: str = "",
     ) -> SignedIn | None:
         """None: unknown, wrong, or to be waited for; which of them is told to nobody. Raises `HasherBusy`.
 
@@ -92,7 +93,13 @@ class SigningIn:
         must_change = proved.must_change or proved.life_over
         now = self._store.clock()
         session = opened(
-            proved.account, proved.school, proved.role, remember=remember, must_change=must_change, now=now
+            proved.account,
+            proved.school,
+            proved.role,
+            remember=remember,
+            must_change=must_change,
+            now=now,
+            on=on,
         )
         device = self._devices.read(device_cookie) or self._devices.new()
         writes = [
@@ -126,6 +133,7 @@ class SigningIn:
         remembered: bool = False,
         address: Address | None = None,
         device_cookie: str | None = None,
+        on: str = "",
     ) -> Opened | Objection | None:
         """Ends every session; a signed-in holder gets a new one (whoever is not signs in with what they chose).
 
@@ -152,6 +160,7 @@ class SigningIn:
             must_change=False,
             now=now,
             how=await self._opened_with(principal),
+            on=on,
         )
         row = (proved.account, proved.school, verifier.text, verifier.pepper, False)
         writes = [

@@ -1,0 +1,2 @@
+delete from private.spent_challenges
+where ends_at < $1
