@@ -15,6 +15,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from deploy.attach import told_as
+from deploy.commands import school_policy as policies
 from deploy.commands.common import Exit, fail, note, print_json, print_line
 from services.registry.api_keys import USUAL_SCOPES, KeptApiKey, NameTaken, Scope
 from services.registry.codes import InvalidCode
@@ -27,6 +28,7 @@ from shared.logging import configure_logging
 from shared.settings import CommonSettings
 
 T = TypeVar("T")
+DAYS = ["%Y-%m-%d"]
 Code = Annotated[str, typer.Argument(help="codice meccanografico, such as MIIS00100A")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -135,27 +137,54 @@ def list_(as_json: AsJson = False) -> None:
 
 def policy(
     code: Code,
-    preset: Annotated[Preset | None, typer.Option("--preset")] = None,
+    preset: Annotated[
+        Preset | None, typer.Option("--preset", help="The rules of one of the circulars.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", exists=True, dir_okay=False, help="A policy as JSON.")
     ] = None,
+    staff_password_until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--staff-password-until",
+            formats=DAYS,
+            help="Until the day before, staff need no passkey; alone: the policy of that day, with this changed.",
+        ),
+    ] = None,
+    in_force_from: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=DAYS, help="The day it comes into force; now if not said."),
+    ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="The circular that says so.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Say what it would change, for how many; adopt nothing.")
+    ] = False,
+    history: Annotated[bool, typer.Option("--history", help="Every adoption, as JSON.")] = False,
 ) -> None:
-    """Show a school's policy as JSON, or adopt another, with a reason."""
+    """Show a school's policy as JSON, or adopt another, with a reason. What was issued before keeps its terms."""
     school = code.upper()
-    if preset is None and file is None:
-        found = on_registry(lambda registry: registry.queries.policy(school, registry.store.clock()))
-        print_json(None if found is None else found.model_dump(mode="json"))
+    if preset is not None and file is not None:
+        fail("either --preset or --file", Exit.usage)
+    if history:
+        print_json(on_registry(lambda registry: policies.history(registry, school)))
+        return
+    wanted = PRESETS[preset.value] if preset is not None else None if file is None else _read_policy(file)
+    if wanted is None and staff_password_until is None:
+        print_json(on_registry(lambda registry: policies.in_force(registry, school)))
+        return
+    day = None if in_force_from is None else in_force_from.date()
+    until = None if staff_password_until is None else staff_password_until.date()
+    change = policies.Change(school, wanted, until, day)
+    if preview:
+        print_json(on_registry(lambda registry: policies.preview(registry, change)))
         return
     if reason is None:
         fail("a policy is adopted with a reason: --reason", Exit.usage)
-    wanted = PRESETS[preset.value] if preset is not None else _read_policy(file)
-    changed = on_registry(lambda registry: registry.adopt_policy(school, wanted, reason))
+    changed = on_registry(lambda registry: policies.adopt(registry, change, reason))
     note("adopted" if changed else "nothing changed: this is the policy already")
 
 
-def _read_policy(file: Path | None) -> CredentialPolicy:
-    assert file is not None
+def _read_policy(file: Path) -> CredentialPolicy:
     try:
         return CredentialPolicy.model_validate_json(file.read_bytes())
     except ValidationError as wrong:

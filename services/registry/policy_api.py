@@ -105,7 +105,7 @@ class AdoptedAnswer(BaseModel):
 @router.get("", responses=problems(401, 403, 503), openapi_extra=secured(SESSION))
 async def standing(request: Request, who: MaySee) -> PolicyAnswer:
     """The caller's school: the policy in force today, what is planned, and every adoption with author and reason."""
-    return _answer(who.school, await registry_of(request).policies.book(who.school))
+    return standing_of(who.school, await registry_of(request).policies.book(who.school))
 
 
 @router.post("/preview", responses=problems(401, 403, 503), openapi_extra=secured(SESSION))
@@ -132,7 +132,7 @@ async def adopt(request: Request, who: MayChange, wanted: Adopting) -> AdoptedAn
         found = await registry.policies.preview(who.school, wanted.terms, wanted.in_force_from)
         raise _problem(refused, found) from None
     return AdoptedAnswer(
-        changed=changed, policy=_answer(who.school, await registry.policies.book(who.school))
+        changed=changed, policy=standing_of(who.school, await registry.policies.book(who.school))
     )
 
 
@@ -152,7 +152,7 @@ def previewed(found: Preview) -> PreviewAnswer:
     )
 
 
-def _answer(school: str, book: Book) -> PolicyAnswer:
+def standing_of(school: str, book: Book) -> PolicyAnswer:
     told = [_version(version) for version in book.versions]
     return PolicyAnswer(
         school=school,

@@ -84,12 +84,15 @@ class Policies:
         ]
         return Book(today, versions)
 
+    async def on(self, school: str, day: date | None = None) -> CredentialPolicy | None:
+        """What holds, or is to hold, on that local day (None: today)."""
+        state = await self._school(school)
+        return state.policy_on(day or local_day(self._store.clock()))
+
     async def preview(self, school: str, new: CredentialPolicy, day: date | None = None) -> Preview:
         """What adopting it from that local day (None: from now) would change, for whom."""
         today = local_day(self._store.clock())
-        workspace = Workspace(self._store)
-        await workspace.load(SCHOOL, [school])
-        state: School = workspace.state(SCHOOL, school)
+        state = await self._school(school)
         begins = day or today
         old = state.policy_on(today if begins <= today else begins - timedelta(days=1))
         stands = state.policy_on(begins), *(planned.policy for planned in state.planned(begins))
@@ -106,6 +109,11 @@ class Policies:
             contradictions=contradictions(new),
             seen=state.adopted,
         )
+
+    async def _school(self, school: str) -> School:
+        workspace = Workspace(self._store)
+        await workspace.load(SCHOOL, [school])
+        return workspace.state(SCHOOL, school)
 
 
 def standing(index: int, days: Sequence[date], adopted: Sequence[date], today: date) -> Standing:

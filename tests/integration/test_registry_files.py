@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,36 @@ async def test_the_command_line_keeps_schools(custode: Callable[..., Any], regis
     assert (await custode("school", "year", "FIIS00100B", "2026/27")).exit_code == 0
     assert await registry.queries.years("FIIS00100B") == ["2026/2027"]
     assert (await custode("school", "quarantine", "--retry", "99")).exit_code == 1
+
+
+async def test_the_command_line_plans_previews_and_changes_a_policy(
+    custode: Callable[..., Any], registry: Registry
+) -> None:
+    words = ("school", "policy", PAPER_SCHOOL["codice"])
+    day = (registry.today + timedelta(days=30)).isoformat()
+    head = await registry.store.head()
+    preview = await custode(*words, "--preset", "email", "--from", day, "--preview")
+    assert preview.exit_code == 0, preview.output
+    told = json.loads(preview.stdout)
+    assert (told["in_force_from"], told["wrong"]) == (day, [])
+    assert any("those already given do not change" in said for said in told["consequences"])
+    assert await registry.store.head() == head
+    planned = await custode(*words, "--preset", "email", "--from", day, "--reason", "circolare 40")
+    assert planned.exit_code == 0, planned.output
+    assert json.loads((await custode(*words)).stdout)["guardian"]["channel"] == "slip"
+    until = await custode(
+        *words, "--staff-password-until", "2100-01-01", "--from", day, "--reason", "circolare 41"
+    )
+    assert until.exit_code == 0, until.output
+    history = json.loads((await custode(*words, "--history")).stdout)
+    assert [v["standing"] for v in history["history"]] == ["in_force", "replaced", "planned"]
+    (last,) = history["planned"]
+    assert last["policy"]["guardian"]["channel"] == "email"
+    assert last["policy"]["staff_password_only_until"] == "2100-01-01"
+    past = await custode(*words, "--preset", "email", "--from", "2020-01-01", "--reason", "x")
+    assert past.exit_code == 1 and "today or later" in past.stderr
+    unknown = await custode("school", "policy", "RMIC99999X")
+    assert unknown.exit_code == 1 and "not registered" in unknown.stderr
 
 
 async def test_quarantine_is_listed_by_school(custode: Callable[..., Any], registry: Registry) -> None:
