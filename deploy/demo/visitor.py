@@ -59,10 +59,11 @@ class Visitor:
         """Post without following: for downloads and refusals."""
         return self._keep(await self._client.post(path, data=dict(values), headers=self._headers()))
 
-    async def json(self, path: str) -> httpx.Response:
-        return self._keep(
-            await self._client.get(path, headers={**self._headers(), "Accept": "application/json"})
-        )
+    async def json(self, path: str, body: object = None, *, method: str | None = None) -> httpx.Response:
+        """Ask as a program in the same session: GET, or POST where there is a body."""
+        headers = {**self._headers(), "Accept": "application/json"}
+        method = method or ("GET" if body is None else "POST")
+        return self._keep(await self._client.request(method, path, json=body, headers=headers))
 
     async def _ask(self, method: str, path: str, values: Mapping[str, str] | None = None) -> str:
         for _ in range(10):
