@@ -16,9 +16,7 @@ from email.message import Message
 from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from email.parser import BytesHeaderParser
 from email.policy import SMTP as SMTP_POLICY
-from email.policy import default
 from functools import partial
 from typing import Final
 
@@ -98,10 +96,12 @@ class Handler:
         return f"250 2.0.0 kept as {kept}"
 
 
-def bounce(content: bytes, recipients: Sequence[str]) -> bytes:
-    """What a mail server writes to the sender of a message that it took and could not deliver (RFC 3464)."""
+def bounce(content: bytes, recipients: Sequence[str], sender: str = "") -> bytes:
+    """What a mail server writes to the envelope's sender of a message that it took and could not deliver (RFC 3464)."""
     report = MIMEMultipart("report", report_type="delivery-status")
     report["From"] = "Mail Delivery System <mailer-daemon@localhost>"
+    if sender:
+        report["To"] = f"<{sender}>"
     report["Subject"] = "Undelivered Mail Returned to Sender"
     report["Auto-Submitted"] = "auto-replied"
     report.attach(MIMEText("The mailbox does not exist.\n"))
@@ -115,8 +115,8 @@ def bounce(content: bytes, recipients: Sequence[str]) -> bytes:
         fields[-1]["Status"] = "5.1.1"
     status.set_payload([*fields])
     report.attach(status)
-    head = BytesHeaderParser(policy=default).parsebytes(content)
-    report.attach(MIMEText(f"Message-ID: {head['Message-ID']}\n", "rfc822-headers"))
+    head = content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+    report.attach(MIMEText(head.replace("\r\n", "\n") + "\n", "rfc822-headers"))
     return report.as_bytes(policy=SMTP_POLICY)
 
 

@@ -122,15 +122,16 @@ class NoticePostman:
 
     async def _send(self, one: _Attempted) -> None:
         letter = one.letter
-        message = partial(self._message, letter)
+        message = partial(self._message, one)
         outcome = await self._sending.outcome(message, letter.address, one.attempt)
         await self._commands.execute(
             NOTICE, letter.notice, outcome, school=letter.school, context=one.context
         )
         log.info("notices.tried", notice=letter.notice, attempt=one.attempt, outcome=type(outcome).__name__)
 
-    def _message(self, letter: NoticeLetter) -> EmailMessage:
-        return compose(letter.mail(self._office, self._clock()))
+    def _message(self, one: _Attempted) -> EmailMessage:
+        message = compose(one.letter.mail(self._office, self._clock()))
+        return self._office.stamped(message, "notice", one.letter.notice, one.attempt)
 
 
 async def record_bounce(

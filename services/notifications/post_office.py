@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 
 from services.notifications.channels.email.backoff import SCHEDULE
 from services.notifications.channels.email.compose import CredentialMail
 from services.notifications.channels.languages import Role, known_language
 from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.letters import ROME, Letter, last_day
+from services.notifications.return_paths import Kind, ReturnPaths
 from shared.sealing import InitialSecret
 
 _ROLES: dict[str, Role] = {"guardian": "guardian", "pupil": "pupil", "staff": "staff"}
@@ -16,7 +18,8 @@ _ROLES: dict[str, Role] = {"guardian": "guardian", "pupil": "pupil", "staff": "s
 @dataclass(frozen=True, slots=True)
 class PostOffice:
     """`sender` is a plain address; `pace`: messages a minute at most; `concurrency`: messages at once;
-    `first_retry`: how long after the first try that was deferred, see `backoff`."""
+    `first_retry`: how long after the first try that was deferred, see `backoff`; `returns`: by which what comes back is
+    known, None: what comes back is not read."""
 
     site_url: str
     sender: str
@@ -24,11 +27,16 @@ class PostOffice:
     pace: int = 1200
     concurrency: int = 8
     first_retry: timedelta = SCHEDULE[0]
+    returns: ReturnPaths | None = None
+
+    def stamped(self, message: EmailMessage, kind: Kind, of: str, attempt: int) -> EmailMessage:
+        """The message, saying which one it is, should it come back."""
+        return message if self.returns is None else self.returns.stamp(message, kind, of, attempt)
 
     def mail(self, letter: Letter, secret: InitialSecret, now: datetime) -> CredentialMail:
-        """The mail of one delivery; its id makes the Message-ID, so that a repeat is known as one."""
+        """The mail of one delivery; its name makes the Message-ID, so that a repeat is known as one."""
         return CredentialMail(
-            delivery_id=letter.delivery,
+            delivery_id=letter.message_name,
             domain=self.message_id_domain,
             sender=self.sender,
             recipient=letter.address,

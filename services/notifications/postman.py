@@ -5,41 +5,24 @@ between sends the same message again, with the same secret and the same Message-
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
-from typing import Protocol
+from functools import partial
 
 import structlog
 
-from services.notifications.channels.email.address import BadAddress
-from services.notifications.channels.email.backoff import backoff
 from services.notifications.channels.email.compose import compose
-from services.notifications.channels.email.outcome import (
-    Accepted,
-    Deferred,
-    NotReached,
-    Refused,
-    SendOutcome,
-)
-from services.notifications.claims import ClaimsUnavailable, NotOpened, Opened, claim
+from services.notifications.claims import Claimed, ClaimsUnavailable, NotOpened, Opened, claim
 from services.notifications.domain.delivery import DELIVERY
-from services.notifications.domain.delivery_commands import (
-    Attempt,
-    GiveUp,
-    Outcome,
-    RecordAccepted,
-    RecordDeferred,
-    RecordFailed,
-    Supersede,
-)
+from services.notifications.domain.delivery_commands import Attempt, GiveUp, Supersede
+from services.notifications.domain_pace import in_pace, paced
 from services.notifications.epoch_keys import EpochKeys
 from services.notifications.letters import Letter, letters
 from services.notifications.policies import ACTOR
 from services.notifications.post_office import PostOffice
+from services.notifications.sending import Sending
 from shared import faults
 from shared.contracts.event import Context
 from shared.contracts.notifications import DeliveryProblem
@@ -56,15 +39,9 @@ log = structlog.get_logger()
 SQL = Statements(__file__)
 BATCH = 100
 POLL_SECONDS = 5.0
-HOLD_SECONDS = 60.0
+HOLD = timedelta(seconds=60)
 TROUBLE_SECONDS = 5.0
-_FINISH_SECONDS = 10.0
-
-
-class Sender(Protocol):
-    async def send(self, message: EmailMessage, recipient: str) -> SendOutcome:
-        """Hand one message over; never raises for what the network or the server does."""
-        ...
+_PACE = "pace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +66,7 @@ class Postman:
         commands: Commands,
         bus: Bus,
         keys: EpochKeys,
-        sender: Sender,
+        sending: Sending,
         lock: AdvisoryLock,
         office: PostOffice,
         clock: Callable[[], datetime],
@@ -99,23 +76,24 @@ class Postman:
         self._store = commands.store
         self._bus = bus
         self._keys = keys
-        self._sender = sender
+        self._sending = sending
         self._lock = lock
         self._office = office
         self._clock = clock
         self._bell = Doorbell()
         self._trouble_seconds = trouble_seconds
-        self._held: dict[str, tuple[float, str]] = {}
-        self._slots = asyncio.Semaphore(office.concurrency)
-        self._next_start = 0.0
-        self._closing = False
+        self._held: dict[str, tuple[datetime, str]] = {}
         self._waiting_for_claims = False
-        self.reachable: bool | None = None
         self._store.on_commit(self._bell.ring)
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether the mail server answered last; None before the first message."""
+        return self._sending.reachable
 
     async def work(self) -> None:
         """For as long as the service runs."""
-        self._closing = False
+        self._sending.reopen()
         try:
             await self._lock.acquire()
             while self._lock.held():
@@ -135,7 +113,7 @@ class Postman:
         if not ids:
             return False
         try:
-            ready = await self._open(list((await letters(self._store.pool, ids)).values()))
+            ready = await self._open(await self._in_pace(ids))
         except ClaimsUnavailable:
             if not self._waiting_for_claims:
                 log.info("postman.waits", reason="identity does not answer claims")
@@ -143,22 +121,35 @@ class Postman:
             await asyncio.sleep(self._trouble_seconds)
             return True
         self._waiting_for_claims = False
-        await self._send_all(await self._attempt(ready))
+        await self._sending.each(await self._attempt(ready), self._send)
         if self.reachable is False:
             # Commits ring our own bell: only sleep keeps one unreachable server from costing every mail a try.
             await asyncio.sleep(self._trouble_seconds)
         return True
 
     async def _due(self, most: int) -> list[str]:
-        now = time.monotonic()
+        now = self._clock()
         self._held = {delivery: held for delivery, held in self._held.items() if held[0] > now}
-        rows = await self._store.pool.fetch(SQL("due"), self._clock(), list(self._held), most)
+        rows = await self._store.pool.fetch(SQL("due"), now, list(self._held), most)
         return [row["delivery"] for row in rows]
 
     async def _until_due(self) -> float:
-        retry_at = await self._store.pool.fetchval(SQL("next_retry"), self._clock())
-        seconds = (retry_at - self._clock()).total_seconds() if retry_at else POLL_SECONDS
+        now = self._clock()
+        retry_at = await self._store.pool.fetchval(SQL("next_retry"), now)
+        times = [until for until, reason in self._held.values() if reason == _PACE]
+        times += [retry_at] if retry_at else []
+        seconds = (min(times) - now).total_seconds() if times else POLL_SECONDS
         return min(max(seconds, 0.05), POLL_SECONDS)
+
+    async def _in_pace(self, ids: Sequence[str]) -> list[Letter]:
+        """The letters of these deliveries, but those for a domain that has had its share of this minute."""
+        found = await letters(self._store.pool, ids)
+        waits = await in_pace(self._store.pool, list(found.values()), self._clock())
+        for delivery, until in waits.items():
+            self._held[delivery] = until, _PACE
+        if waits:
+            log.info("postman.keeps_pace", mails=len(waits))
+        return [letter for delivery, letter in found.items() if delivery not in waits]
 
     async def _open(self, batch: Sequence[Letter]) -> list[_Ready]:
         """Claims the sealed slips of a batch and opens them. What cannot be opened is settled, or held."""
@@ -176,9 +167,9 @@ class Postman:
                 self._hold(letter, "no_data_access")
             else:
                 sendable.append(letter)
-        if sendable:
-            claimed = await claim(self._bus, [s.credential for s in sendable], ClaimReason.send)
-            for letter in sendable:
+        for reason, some in _by_reason(sendable):
+            claimed = await self._claimed(reason, some)
+            for letter in some:
                 found = claimed.open(self._keys, letter.school, letter.credential)
                 if isinstance(found, Opened) and found.generation == letter.generation:
                     ready.append(_Ready(letter, found.secret))
@@ -186,6 +177,9 @@ class Postman:
                     settled.append((letter, command))
         await self._settle(settled)
         return ready
+
+    async def _claimed(self, reason: ClaimReason, some: Sequence[Letter]) -> Claimed:
+        return await claim(self._bus, [letter.credential for letter in some], reason)
 
     def _without_secret(self, letter: Letter, found: Opened | NotOpened) -> Supersede | GiveUp | None:
         match found:
@@ -205,7 +199,7 @@ class Postman:
         return None
 
     def _hold(self, letter: Letter, reason: str) -> None:
-        self._held[letter.delivery] = time.monotonic() + HOLD_SECONDS, reason
+        self._held[letter.delivery] = self._clock() + HOLD, reason
         log.warning("postman.holds", delivery=letter.delivery, reason=reason)
 
     async def _settle(self, settled: Iterable[tuple[Letter, Supersede | GiveUp]]) -> None:
@@ -225,7 +219,8 @@ class Postman:
             except CommandRefused as refused:
                 log.info("postman.skips", delivery=one.letter.delivery, reason=refused.reason)
                 continue
-            units.append(Unit(one.letter.school, one.letter.context(ACTOR), workspace.appends()))
+            writes = paced(one.letter, self._clock())
+            units.append(Unit(one.letter.school, one.letter.context(ACTOR), workspace.appends(), writes))
             trying.append(one)
         attempted = []
         for one, outcome in zip(trying, await self._store.commit(units) if units else (), strict=True):
@@ -237,64 +232,28 @@ class Postman:
         faults.reach(faults.Point.mail_attempted)
         return attempted
 
-    async def _send_all(self, batch: Sequence[_Attempted]) -> None:
-        if not batch:
-            return
-        tasks = [asyncio.create_task(self._send_one(one)) for one in batch]
-        try:
-            await asyncio.wait(tasks)
-        except asyncio.CancelledError:
-            self._closing = True
-            await _finish(tasks)
-            raise
-        for task in tasks:
-            task.result()
-
-    async def _send_one(self, one: _Attempted) -> None:
-        async with self._slots:
-            if self._closing:
-                return
-            await self._keep_pace()
-            outcome = await self._deliver(one)
+    async def _send(self, one: _Attempted) -> None:
+        letter = one.letter
+        outcome = await self._sending.outcome(
+            partial(self._message, one), letter.address, one.attempt, letter.resent_after
+        )
         faults.reach(faults.Point.mail_accepted)
         await self._commands.execute(
-            DELIVERY, one.letter.delivery, outcome, school=one.letter.school, context=one.context
+            DELIVERY, letter.delivery, outcome, school=letter.school, context=one.context
         )
         log.info(
-            "postman.tried", delivery=one.letter.delivery, attempt=one.attempt, outcome=type(outcome).__name__
+            "postman.tried", delivery=letter.delivery, attempt=one.attempt, outcome=type(outcome).__name__
         )
 
-    async def _keep_pace(self) -> None:
-        start = max(self._next_start, time.monotonic())
-        self._next_start = start + 60.0 / self._office.pace
-        await asyncio.sleep(start - time.monotonic())
-
-    async def _deliver(self, one: _Attempted) -> Outcome:
-        letter, attempt = one.letter, one.attempt
-        try:
-            message = compose(self._office.mail(letter, one.secret, self._clock()))
-        except BadAddress:
-            return RecordFailed(attempt, None, DeliveryProblem.address_invalid)
-        sent = await self._sender.send(message, letter.address)
-        self.reachable = not (isinstance(sent, NotReached) and sent.stage in ("connect", "tls", "login"))
-        match sent:
-            case Accepted(code=code):
-                return RecordAccepted(attempt, code)
-            case Refused(code=code, problem=problem):
-                return RecordFailed(attempt, code, problem)
-            case Deferred(code=code, problem=problem) | NotReached(code=code, problem=problem):
-                wait = backoff(attempt, self._office.first_retry)
-                if wait is None:
-                    return RecordFailed(attempt, code, DeliveryProblem.gave_up)
-                return RecordDeferred(attempt, code, problem, self._clock() + wait)
+    def _message(self, one: _Attempted) -> EmailMessage:
+        message = compose(self._office.mail(one.letter, one.secret, self._clock()))
+        return self._office.stamped(message, "delivery", one.letter.delivery, one.attempt)
 
 
-async def _finish(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """What is on its way gets the time to say how it ended, however often we are told to stop; the rest is tried
-    at the next start."""
-    until = time.monotonic() + _FINISH_SECONDS
-    while (left := until - time.monotonic()) > 0 and not all(task.done() for task in tasks):
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait(tasks, timeout=left)
-    for task in tasks:
-        task.cancel()
+def _by_reason(some: Sequence[Letter]) -> list[tuple[ClaimReason, list[Letter]]]:
+    """Those that go for the first time, and those that go again (M8): identity writes down why it was asked."""
+    first = [letter for letter in some if not letter.resends]
+    again = [letter for letter in some if letter.resends]
+    return [
+        (reason, part) for reason, part in ((ClaimReason.send, first), (ClaimReason.resend, again)) if part
+    ]

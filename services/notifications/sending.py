@@ -78,8 +78,11 @@ class Sending:
             await self._pace.turn()
             await one(item)
 
-    async def outcome(self, compose: Callable[[], EmailMessage], address: str, attempt: int) -> Outcome:
-        """Hands the message over; what is to be written down of this attempt (from 1)."""
+    async def outcome(
+        self, compose: Callable[[], EmailMessage], address: str, attempt: int, after: int = 0
+    ) -> Outcome:
+        """Hands the message over; what is to be written down of this attempt (from 1). `after`: so many attempts were
+        made before it was sent anew, and make nobody wait longer."""
         try:
             message = compose()
         except BadAddress:
@@ -92,7 +95,7 @@ class Sending:
             case Refused(code=code, problem=problem):
                 return RecordFailed(attempt, code, problem)
             case Deferred(code=code, problem=problem) | NotReached(code=code, problem=problem):
-                wait = backoff(attempt, self._office.first_retry)
+                wait = backoff(attempt - after, self._office.first_retry)
                 if wait is None:
                     return RecordFailed(attempt, code, DeliveryProblem.gave_up)
                 return RecordDeferred(attempt, code, problem, self._clock() + wait)

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.notifications.api import router as api_router
+from services.notifications.bounces_api import BounceIntake
+from services.notifications.bounces_api import router as bounces_router
 from services.notifications.operations import Desk
 from services.notifications.pages import router as pages_router
 from shared.runtime import Check, Runtime
@@ -25,8 +27,10 @@ def build_web(
     desk: Desk,
     introspector: Introspector,
     checks: dict[str, Check],
+    bounces: BounceIntake | None = None,
 ) -> FastAPI:
-    """`checks` are the service's own, beside the kernel's, for `/readyz`."""
+    """`checks` are the service's own, beside the kernel's, for `/readyz`; `bounces`: None where no mail server may hand
+    in what came back."""
     settings = WebSettings(
         site_url=common.site_url, instance=common.instance, extra_hosts=(runtime.settings.listen,)
     )
@@ -45,6 +49,8 @@ def build_web(
         description="What reached whom, and how: classes, states of credentials, deliveries. For staff.",
     )
     app.state.desk = desk
+    app.state.bounces = bounces
     app.include_router(pages_router)
     app.include_router(api_router)
+    app.include_router(bounces_router)
     return app

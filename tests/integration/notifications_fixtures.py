@@ -21,6 +21,7 @@ from nats.aio.msg import Msg
 from pydantic import SecretStr
 
 from deploy.engines import NatsEngine, PostgresEngine
+from services.notifications.channels.email.pace import Pace
 from services.notifications.channels.email.send import SmtpSender
 from services.notifications.domain.delivery import delivery_id
 from services.notifications.epoch_keys import EpochKeys, announce
@@ -28,6 +29,8 @@ from services.notifications.policies import follow_identity, nothing
 from services.notifications.post_office import PostOffice
 from services.notifications.postman import Postman
 from services.notifications.projections import project
+from services.notifications.return_paths import ReturnPaths
+from services.notifications.sending import Sending
 from services.notifications.settings import NotificationsSettings
 from shared import migrations
 from shared.contracts.event import Context, Event, Personal, Recorded
@@ -94,6 +97,7 @@ class Mailbox:
     answer: Callable[[str, int], str | None] = lambda recipient, number: "250 2.1.5 OK"
     slow: float = 0.0
     received: list[tuple[list[str], bytes]] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     asked: int = 0
 
     async def handle_RCPT(
@@ -113,6 +117,7 @@ class Mailbox:
         content = envelope.content
         assert isinstance(content, bytes)
         self.received.append((list(envelope.rcpt_tos), content))
+        self.senders.append(envelope.mail_from or "")
         await asyncio.sleep(self.slow)
         return "250 2.0.0 taken"
 
@@ -151,6 +156,7 @@ class House:
     told: dict[str, int] = field(default_factory=lambda: {"registry": 0, "identity": 0})
     secrets: dict[str, InitialSecret] = field(default_factory=dict)
     later: timedelta = timedelta()
+    returns: ReturnPaths | None = None
 
     @property
     def store(self) -> EventStore:
@@ -160,13 +166,15 @@ class House:
         return datetime.now(UTC) + self.later
 
     def postman(self) -> Postman:
-        office = PostOffice(SITE, "custode@scuole.example", "scuole.example", pace=60_000)
+        office = PostOffice(
+            SITE, "custode@scuole.example", "scuole.example", pace=60_000, returns=self.returns
+        )
         lock = AdvisoryLock(self.settings.database_url.get_secret_value(), "postman")
         return Postman(
             self.runtime.commands,
             self.runtime.bus,
             self.keys,
-            self.sender,
+            Sending(self.sender, office, Pace(office.pace), self.now),
             lock,
             office,
             self.now,

@@ -22,11 +22,13 @@ from services.identity.reactions import Reactions
 from services.identity.signing_in import SigningIn
 from services.identity.slips import Slips
 from services.notifications.channels.email.outcome import Accepted, Deferred, NotReached, Refused, SendOutcome
+from services.notifications.channels.email.pace import Pace
 from services.notifications.epoch_keys import EpochKeys, announce
 from services.notifications.policies import follow_identity
 from services.notifications.post_office import PostOffice
 from services.notifications.postman import Postman
 from services.notifications.projections import project as notifications_project
+from services.notifications.sending import Sending
 from services.registry.projections import project as registry_project
 from shared.contracts.event import Event, Recorded
 from shared.contracts.notifications import DeliveryProblem
@@ -110,7 +112,7 @@ class Town:
             notifications.commands,
             line,
             self.keys,
-            self.mail,
+            Sending(self.mail, office, Pace(office.pace), self.now),
             cast(AdvisoryLock, None),
             office,
             self.now,

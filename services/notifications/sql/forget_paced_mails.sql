@@ -1,0 +1,1 @@
+delete from private.paced_mails where at <= $1

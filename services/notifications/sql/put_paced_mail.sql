@@ -1,0 +1,1 @@
+insert into private.paced_mails (school, domain, at) values ($1, $2, $3)

@@ -1,0 +1,182 @@
+"""What comes back: known by its return path, counted once, and what follows from it (S4, E3, M8)."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.engines import NatsEngine, PostgresEngine
+from deploy.mailbox.smtp import bounce
+from services.notifications.bounce_mailbox import BounceReader, MaildirPlace, bounce_place
+from services.notifications.bounces import Bounces, Taken
+from services.notifications.bounces_api import BounceIntake
+from services.notifications.return_paths import HEADER, ReturnPaths
+from shared.contracts.notifications import BounceKind, EmailBounced
+from shared.contracts.policy import Channel
+from tests.integration.imap_server import ImapServer
+from tests.integration.notifications_fixtures import House, open_house
+from tests.integration.notifications_web import Sessions, browser, front
+from tests.integration.test_notifications_postman import family, read
+
+PATHS = ReturnPaths.from_file
+KEY = b"k" * 48
+
+
+@pytest.fixture
+async def house(postgres: PostgresEngine, nats_server: NatsEngine, tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(postgres, nats_server, tmp_path) as opened:
+        (tmp_path / "returns").write_bytes(os.urandom(32).hex().encode())
+        opened.returns = PATHS(tmp_path / "returns", "bounce@scuole.example")
+        yield opened
+
+
+def returned(house: House, number: int = 0) -> bytes:
+    """What the embedded mail server writes of the n-th message that it took."""
+    recipients, content = house.mailbox.received[number]
+    return bounce(content, recipients)
+
+
+def bounces(house: House) -> Bounces:
+    assert house.returns is not None
+    return Bounces(house.runtime.commands, house.returns)
+
+
+async def sent(house: House) -> str:
+    """A mail that a server took; the delivery."""
+    delivery = await house.issue(await family(house))
+    assert await house.postman().round()
+    return delivery
+
+
+@pytest.mark.requirement("S4", part="VERP")
+async def test_the_envelope_says_which_message_it_is(house: House) -> None:
+    delivery = await sent(house)
+    assert house.returns is not None
+    (sender,) = house.mailbox.senders
+    local, _, domain = sender.partition("@")
+    assert (local.partition("+")[0], domain) == ("bounce", "scuole.example")
+    named = house.returns.read(local.partition("+")[2])
+    assert named is not None
+    assert (named.kind, named.id, named.attempt) == ("delivery", delivery, 1)
+    message = read(house.mailbox.received[0][1])
+    assert message["Return-Path"] is None
+    assert message[HEADER] == local.partition("+")[2]
+
+
+@pytest.mark.requirement("S4", part="bounce once")
+async def test_a_bounce_counts_once_however_often_it_comes(house: House) -> None:
+    delivery = await sent(house)
+    take = bounces(house).take
+    assert await take(returned(house)) is Taken.counted
+    assert await take(returned(house)) is Taken.known
+    assert [await t for t in [asyncio.create_task(take(returned(house))) for _ in range(3)]] == [
+        Taken.known
+    ] * 3
+    permanent = BounceKind.permanent
+    assert await house.events(EmailBounced) == [
+        EmailBounced(delivery=delivery, attempt=1, kind=permanent, status="5.1.1")
+    ]
+    assert await house.status(delivery) == "bounced"
+
+
+async def test_what_does_not_fit_is_passed_over(house: House) -> None:
+    delivery = await sent(house)
+    take = bounces(house).take
+    assert await take(b"\xff\x00 no mail at all") is Taken.no_report
+    assert await take(returned(house).replace(b"Action: failed", b"Action: delayed")) is Taken.delayed
+    stranger = Bounces(house.runtime.commands, ReturnPaths(b"x" * 32))
+    assert await stranger.take(returned(house)) is Taken.not_ours, "nobody else makes our return paths"
+    assert await house.status(delivery) == "accepted"
+
+
+async def test_a_temporary_one_is_told_apart(house: House) -> None:
+    await sent(house)
+    assert await bounces(house).take(returned(house).replace(b"5.1.1", b"4.2.2")) is Taken.counted
+    (event,) = await house.events(EmailBounced)
+    assert isinstance(event, EmailBounced)
+    assert (event.kind, event.status) == (BounceKind.temporary, "4.2.2")
+
+
+async def test_the_mail_server_posts_it_with_its_key(house: House) -> None:
+    delivery = await sent(house)
+    app = front(house, Sessions())
+    async with browser(app, accept="application/json") as client:
+        path = "/api/notifications/bounces"
+        assert (await client.post(path, content=returned(house))).status_code == 404, "where none is set up"
+        app.state.bounces = BounceIntake(bounces(house), KEY)
+        for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY.decode()}):
+            refused = await client.post(path, content=returned(house), headers=header)
+            assert refused.status_code == 401
+        assert await house.status(delivery) == "accepted"
+        right = {"Authorization": f"Bearer {KEY.decode()}", "Content-Type": "message/rfc822"}
+        for outcome in ("counted", "known"):
+            answer = await client.post(path, content=returned(house), headers=right)
+            assert (answer.status_code, answer.json()) == (200, {"outcome": outcome})
+        assert (await client.post(path, content=b"", headers=right)).json() == {"outcome": "no_report"}
+    assert await house.status(delivery) == "bounced"
+
+
+async def test_a_maildir_is_read_and_nothing_in_it_is_lost(house: House, tmp_path: Path) -> None:
+    delivery = await sent(house)
+    folder = tmp_path / "Maildir"
+    reader = BounceReader(MaildirPlace(folder), bounces(house).take)
+    assert await reader.look() == 0
+    (folder / "new" / "1.a.host").write_bytes(returned(house))
+    (folder / "new" / "2.b.host").write_bytes(b"Subject: rispondo io\n\nCiao")
+    assert await reader.look() == 2
+    assert await reader.look() == 0, "what was read is seen"
+    assert await house.status(delivery) == "bounced"
+    assert len(list((folder / "cur").iterdir())) == 2
+
+
+@pytest.fixture
+def imap() -> Iterator[ImapServer]:
+    with ImapServer("rimbalzi", "segreta") as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+
+
+async def test_a_mailbox_is_read_over_imap(house: House, imap: ImapServer) -> None:
+    delivery = await sent(house)
+    place = bounce_place(f"imap://rimbalzi:segreta@127.0.0.1:{imap.port}/INBOX")
+    reader = BounceReader(place, bounces(house).take)
+    imap.mails = [b"Subject: ciao\r\n\r\nCiao", returned(house)]
+    assert await reader.look() == 2
+    assert await reader.look() == 0
+    assert await house.status(delivery) == "bounced"
+    wrong = BounceReader(bounce_place(f"imap://rimbalzi:no@127.0.0.1:{imap.port}"), bounces(house).take, 0.01)
+    working = asyncio.create_task(wrong.work())
+    while wrong.problem is None:
+        await asyncio.sleep(0.02)
+    assert "segreta" not in wrong.problem
+    working.cancel()
+
+
+@pytest.mark.parametrize(
+    "url", ["maildir://host/x", "maildir:relative", "imaps://host/INBOX", "https://x:y@host", ""]
+)
+def test_a_place_that_is_none_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ValueError, match="bounces are read from"):
+        bounce_place(url)
+
+
+@pytest.mark.requirement("E3", part="slip instead of a bounce")
+async def test_where_the_policy_is_not_exclusive_a_slip_stands_in(house: House) -> None:
+    guardian = await family(house)
+    await house.issue(guardian, Channel.email, exclusive=False)
+    await house.postman().round()
+    await bounces(house).take(returned(house))
+    class_id = await house.store.pool.fetchval("select class_id from projections.classes_v1")
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        listed = (await desk.get(f"/api/notifications/classes/{class_id}/holders")).json()
+        states = {row["holder"]: (row["state"], row["next_step"]) for row in listed}
+        assert states[guardian] == ("bounced", "print")
+        slip = await desk.post(f"/consegne/classi/{class_id}/tagliandi", data={"holders": guardian})
+        assert slip.status_code == 200
+        assert slip.content.startswith(b"%PDF")
