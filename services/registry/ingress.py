@@ -8,7 +8,9 @@ import orjson
 from pydantic import ValidationError
 
 from services.registry.enrolments import Enrolments, KeyReused, NotEntered, SchoolUnknown, Wanted
-from services.registry.requests import CommandEnvelope, EnrolmentRequest
+from services.registry.imports.problems import sentence
+from services.registry.mailboxes import Mailboxes
+from services.registry.requests import CommandEnvelope, EnrolmentRequest, MailboxRequest, fingerprint
 from shared.contracts.event import Context
 from shared.eventstore.units import IdempotencyKey
 from shared.ids import new_id
@@ -42,8 +44,9 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 class Commands:
-    def __init__(self, enrolments: Enrolments) -> None:
+    def __init__(self, enrolments: Enrolments, mailboxes: Mailboxes) -> None:
         self._enrolments = enrolments
+        self._mailboxes = mailboxes
 
     async def handle(self, batch: Sequence[Incoming]) -> Sequence[Poison | None]:
         """For `runtime.take_commands`. A fault of ours is raised: then the queue delivers again."""
@@ -54,8 +57,10 @@ class Commands:
         if isinstance(read, Poison):
             return read
         message_id, request = read
-        key = IdempotencyKey(f"ingress/{incoming.school}", message_id, request.fingerprint())
+        key = IdempotencyKey(f"ingress/{incoming.school}", message_id, fingerprint(request))
         context = Context(actor=f"system:bus:{incoming.school}", correlation=new_id())
+        if isinstance(request, MailboxRequest):
+            return await self._mailbox(incoming.school, message_id, request, context, key)
         answer = await self._enrolments.enter(Wanted(request, context, key))
         match answer:
             case SchoolUnknown():
@@ -66,9 +71,17 @@ class Commands:
                 return Poison("; ".join(finding.text("en") for finding in findings), message_id)
         return None
 
+    async def _mailbox(
+        self, school: str, message_id: str, request: MailboxRequest, context: Context, key: IdempotencyKey
+    ) -> Poison | None:
+        done = await self._mailboxes.activate(school, [request.wanted(0)], context, key=key)
+        if done.key_reused:
+            return Poison("this id was used before, for another mailbox", message_id)
+        return Poison(sentence(done.wrong[0].code, "en", {}), message_id) if done.wrong else None
 
-def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest] | Poison:
-    """The message's id and its enrolment, or why it cannot be carried out."""
+
+def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest | MailboxRequest] | Poison:
+    """The message's id and what it asks, or why it cannot be carried out."""
     try:
         payload = orjson.loads(incoming.payload)
     except orjson.JSONDecodeError:
@@ -77,6 +90,8 @@ def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest] | Poison:
     known_id = message_id if isinstance(message_id, str) and _usable(message_id) else None
     try:
         envelope = CommandEnvelope.model_validate(payload)
+        if envelope.command == "ActivateMailbox":
+            return envelope.id, MailboxRequest.model_validate({"source": envelope.source, **envelope.data})
         data = {"school": incoming.school, "source": envelope.source, **envelope.data}
         request = EnrolmentRequest.model_validate(data)
     except ValidationError as wrong:

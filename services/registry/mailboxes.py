@@ -117,18 +117,20 @@ class Mailboxes:
                 for student, address in outcome.chosen:
                     workspace.decide(STUDENT, student, ActivateMailbox(student, address))
                 appends = workspace.appends()
-                if not appends and key is None:
+                if not appends and (key is None or outcome.wrong):
                     return outcome
-                unit = Unit(school, context, appends, (turn.kept(school),), key)
+                kept = key if not outcome.wrong else None
+                result = {"known": len(outcome.chosen) + outcome.unchanged}
+                unit = Unit(school, context, appends, (turn.kept(school),), kept, result)
                 try:
                     (done,) = await self._runtime.store.commit([unit], atomic=True)
                 except (ConcurrencyConflict, TURN_LOST):
                     if not tries_left:
                         raise
                     continue
-                if isinstance(done, Repeated | KeyReused):
-                    return Outcome(key_reused=isinstance(done, KeyReused))
-                return outcome
+                if isinstance(done, Repeated):
+                    return Outcome(unchanged=int(done.result["known"]))
+                return Outcome(key_reused=True) if isinstance(done, KeyReused) else outcome
         raise AssertionError("unreachable")
 
     async def activate_file(

@@ -18,11 +18,14 @@ from services.registry.imports.problems import Refused as FileRefused
 from services.registry.ingress import Commands
 from services.registry.intake import Intake, Options, new_report
 from services.registry.locks import SchoolLocks
+from services.registry.mailboxes import Mailboxes
+from services.registry.people import People
 from services.registry.policy_book import Policies
 from services.registry.projections import project
 from services.registry.queries import Queries, today
 from services.registry.report import Report
 from services.registry.settings import RegistrySettings
+from services.registry.staffing import Staffing
 from shared.collector import collector_at_rest
 from shared.contracts.event import Context
 from shared.contracts.policy import CredentialPolicy
@@ -65,7 +68,10 @@ class Registry:
         self.api_keys = ApiKeys(runtime.pool)
         self.intake = Intake(runtime.store, SchoolLocks(runtime.pool))
         self.enrolments = Enrolments(self.intake)
-        self.commands = Commands(self.enrolments)
+        self.people = People(runtime)
+        self.mailboxes = Mailboxes(runtime, self.intake.locks)
+        self.staffing = Staffing(runtime, self.intake.locks)
+        self.commands = Commands(self.enrolments, self.mailboxes)
 
     @property
     def today(self) -> date:

@@ -3,8 +3,10 @@
 `context` says who acts. Whoever is not of this school raises `NobodyHere`, as does whoever does not exist.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
+from services.registry.desk_words import Told, told
 from services.registry.domain.access import closed
 from services.registry.domain.guardian import GUARDIAN, Command
 from services.registry.domain.guardian_desk import (
@@ -25,7 +27,7 @@ from services.registry.domain.student_desk import ConsentToParent
 from services.registry.imports.cells import BadCell, read_email
 from services.registry.people_queries import PeopleQueries, Person, Relation
 from services.registry.queries import Queries, today
-from shared.contracts.event import Context
+from shared.contracts.event import Context, Event, Recorded
 from shared.contracts.policy import CredentialPolicy, Justification
 from shared.contracts.registry import EndGround, IdentityCheck, RestrictionGround
 from shared.decider import Refused
@@ -219,6 +221,24 @@ class People:
         workspace.decide(GUARDIAN, merged, MergeInto(merged, guardian, reason, self.today))
         return Unit(school, context, workspace.appends())
 
+    async def history(self, school: str, person: Person, relations: Sequence[Relation]) -> list[Told]:
+        """What was done about a person and by whom, the latest first: their own stream, and the links to them."""
+        own = f"{'student' if person.kind == 'pupil' else 'guardian'}/{person.id}"
+        others = {f"guardian/{r.guardian}" for r in relations} | {f"student/{r.student}" for r in relations}
+        streams = await self._runtime.store.load([own, *sorted(others - {own})])
+        recorded = [
+            each
+            for stream, history in streams.items()
+            for each in history
+            if _concerns(each, stream, own, person)
+        ]
+        recorded.sort(key=lambda each: each.position, reverse=True)
+        actors = await self.queries.actors(school, {each.actor for each in recorded})
+        names = {r.guardian: r.guardian_name for r in relations} | {
+            r.student: r.student_name for r in relations
+        }
+        return [told(each, actors, names, person.id) for each in recorded]
+
     async def guardian(self, school: str, guardian: str) -> Person:
         person = await self.queries.person(school, guardian)
         if person is None or person.kind != "guardian" or person.merged_into is not None:
@@ -241,6 +261,14 @@ class People:
             GUARDIAN, guardian, command, school=school, context=context
         )
         return bool(done.events)
+
+
+def _concerns(recorded: Recorded[Event], stream: str, own: str, person: Person) -> bool:
+    """Of another's stream only what is said of the link to this person."""
+    if stream == own:
+        return True
+    named = (getattr(recorded.event, "guardian", None), getattr(recorded.event, "student", None))
+    return None not in named and person.id in named
 
 
 def reason_of(text: str) -> str:

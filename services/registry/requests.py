@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.registry.codes import InvalidCode, check_codice_fiscale, check_codice_meccanografico
@@ -14,6 +14,7 @@ from services.registry.imports.cells import BadCell, Cells, read_email
 from services.registry.imports.facts import ClassFact, EnrolmentFact, GuardianFact, PupilFact, Where
 from services.registry.imports.labels import school_year_label
 from services.registry.imports.problems import Problems
+from services.registry.mailboxes import Wanted
 from shared.contracts.registry import EnrolmentKind, Relationship
 
 Read = Callable[[Cells, str], str | None]
@@ -109,8 +110,7 @@ class EnrolmentRequest(_Model):
     guardians: tuple[GuardianRequest, ...] = Field(default=(), max_length=10)
 
     def fingerprint(self) -> bytes:
-        """Of what was said, however it was spelt: for idempotency keys."""
-        return sha256(orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).digest()
+        return fingerprint(self)
 
     def class_fact(self) -> ClassFact:
         said = self.school_class
@@ -157,13 +157,55 @@ class EnrolmentRequest(_Model):
         )
 
 
+class MailboxRequest(_Model):
+    """One pupil's mailbox, which is there and receives. The pupil is `student` (opaque id), or `pupil` (what `source`
+    calls them), or `codice_fiscale`: exactly one of them."""
+
+    address: Email
+    student: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_seen)] | None = None
+    pupil: Id | None = None
+    source: Source | None = None
+    codice_fiscale: CodiceFiscale | None = None
+
+    @model_validator(mode="after")
+    def _one_pupil(self) -> "MailboxRequest":
+        if sum(value is not None for value in (self.student, self.pupil, self.codice_fiscale)) != 1:
+            raise PydanticCustomError("one_pupil", "name the pupil once: student, pupil or codice_fiscale")
+        return self
+
+    def wanted(self, at: int, source: str | None = None) -> Wanted:
+        return Wanted(
+            at,
+            self.address,
+            student=self.student,
+            source=self.source or source,
+            external_id=self.pupil,
+            codice_fiscale=self.codice_fiscale,
+        )
+
+
+class MailboxesRequest(_Model):
+    """`source` is whose ids `pupil` are, where a mailbox does not say its own; without any, all the school's systems'."""
+
+    source: Source | None = None
+    mailboxes: tuple[MailboxRequest, ...] = Field(min_length=1, max_length=5000)
+
+    def wanted(self) -> list[Wanted]:
+        return [one.wanted(at, self.source) for at, one in enumerate(self.mailboxes)]
+
+
+def fingerprint(request: BaseModel) -> bytes:
+    """Of what was said, however it was spelt: for idempotency keys."""
+    return sha256(orjson.dumps(request.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).digest()
+
+
 class CommandEnvelope(_Model):
-    """What a school system publishes on `ingress.<school>.cmd`. `data` is an enrolment as over HTTP, in which
-    `school` and `source` may be left out: they are the subject's and the envelope's. (school, id) is the
-    idempotency key.
+    """What a school system publishes on `ingress.<school>.cmd`: `data` is an enrolment as over HTTP (`Enrol`), in which
+    `school` and `source` may be left out (they are the subject's and the envelope's), or a pupil's mailbox
+    (`ActivateMailbox`). (school, id) is the idempotency key.
     """
 
     id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_seen)]
     source: Source
-    command: Literal["Enrol"]
+    command: Literal["Enrol", "ActivateMailbox"]
     data: dict[str, object]

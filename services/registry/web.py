@@ -6,8 +6,12 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.registry.api import router as api_router
+from services.registry.family_pages import router as family_pages_router
+from services.registry.mailbox_api import router as mailbox_api_router
 from services.registry.operations import Registry
 from services.registry.pages import router as pages_router
+from services.registry.people_api import router as people_api_router
+from services.registry.people_pages import router as people_pages_router
 from services.registry.policy_api import router as policy_api_router
 from services.registry.policy_pages import router as policy_pages_router
 from services.registry.uploads import Uploads
@@ -22,6 +26,8 @@ HERE = Path(__file__).parent
 _MB = 1024 * 1024
 OPENAPI = "/api/registry/openapi.json"
 UPLOAD_LIMIT = 64 * _MB
+LIST_LIMIT = 8 * _MB
+PEOPLE = (people_api_router, mailbox_api_router, people_pages_router, family_pages_router)
 
 
 def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
@@ -30,7 +36,11 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
         site_url=runtime.common.site_url,
         instance=runtime.common.instance,
         extra_hosts=(runtime.settings.listen,),
-        body_limits={"/api/registry/imports": UPLOAD_LIMIT},
+        body_limits={
+            "/api/registry/imports": UPLOAD_LIMIT,
+            "/api/registry/mailboxes": LIST_LIMIT,
+            "/registro/sportello/caselle": LIST_LIMIT,
+        },
     )
     metrics = CollectorRegistry()
     runtime.measure(metrics)
@@ -49,6 +59,8 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
     app.state.uploads = Uploads()
     app.include_router(api_router)
     app.include_router(pages_router)
+    for router in PEOPLE:
+        app.include_router(router)
     app.include_router(policy_api_router)
     app.include_router(policy_pages_router)
     add_reference(app, OPENAPI)
