@@ -36,6 +36,7 @@ class Action(StrEnum):
     revoke = "revoke"
     unlock = "unlock"
     manage_staff = "manage_staff"
+    end_sessions = "end_sessions"
     # at the desk: registry
     see_people = "see_people"
     import_files = "import_files"
@@ -91,6 +92,7 @@ TABLE: dict[Action, Rule] = {
     Action.revoke: Rule(_OFFICE, strong=True),
     Action.unlock: Rule(_DESK),
     Action.manage_staff: Rule(frozenset({"administrator"}), strong=True),
+    Action.end_sessions: Rule(_DESK),
     Action.see_people: Rule(_DESK),
     Action.import_files: Rule(_OFFICE, strong=True),
     Action.change_policy: Rule(frozenset({"principal", "administrator"}), strong=True),
