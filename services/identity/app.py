@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.identity.api import api_routes
+from services.identity.api_life import life_api_routes
 from services.identity.api_own import own_api_routes
 from services.identity.confirmations import Confirmations
 from services.identity.departures import SLIPS_IN_HANDS
@@ -24,8 +25,10 @@ from services.identity.issuing import Issuing
 from services.identity.operations_life import CredentialLife
 from services.identity.own import OwnAccess
 from services.identity.pages import page_routes
+from services.identity.pages_desk import desk_routes
 from services.identity.pages_lost import lost_routes
 from services.identity.pages_own import own_routes
+from services.identity.pages_requests import request_routes
 from services.identity.passwords import Hasher, HasherBusy, Peppers
 from services.identity.pins import Pins
 from services.identity.projections import REDUCERS, project
@@ -93,6 +96,9 @@ class Parts:
         app.include_router(own_routes(self.front))
         app.include_router(lost_routes(self.front))
         app.include_router(own_api_routes(self.front))
+        app.include_router(life_api_routes(self.front))
+        app.include_router(desk_routes(self.front))
+        app.include_router(request_routes(self.front))
         app.include_router(api_routes(self.front))
         self.runtime.measure(self.metrics)
         return app

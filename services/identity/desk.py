@@ -1,5 +1,6 @@
 """What the desk reads of a holder's credential: its state in one word, requests, history, relatives."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from shared.sql import Statements
 
 SQL = Statements(__file__)
 _DECIDED_SHOWN = 20
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
 class State(StrEnum):
@@ -101,7 +103,7 @@ class DeskQueries:
 
     async def card(self, account: str, school: str) -> Card | None:
         """None: this school has no such account."""
-        row = await self._pool.fetchrow(SQL("card"), account, school)
+        row = await self._pool.fetchrow(SQL("card"), account, school) if is_id(account) else None
         return _card(row, self._store.clock()) if row is not None else None
 
     async def requests_of(self, account: str, school: str) -> list[Request]:
@@ -119,7 +121,7 @@ class DeskQueries:
         return [_named(row) for row in rows]
 
     async def request(self, request: str, school: str) -> Request | None:
-        row = await self._pool.fetchrow(SQL("regeneration"), request, school)
+        row = await self._pool.fetchrow(SQL("regeneration"), request, school) if is_id(request) else None
         return _named(row) if row is not None else None
 
     async def names(self, accounts: Collection[str]) -> dict[str, str]:
@@ -142,6 +144,11 @@ class DeskQueries:
         stream = ACCOUNT.stream(account)
         found = await self._store.load([stream], ACCOUNT.unmoved_by)
         return list(reversed(found.get(stream, [])))
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be one: nothing else reaches the database."""
+    return _ID.fullmatch(text) is not None
 
 
 def _card(row: asyncpg.Record, now: datetime) -> Card:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from services.identity.consequences import consequences
+from services.identity.desk import is_id
 from services.identity.domain.account import ACCOUNT, Account
 from services.identity.domain.account import Command as AnyCommand
 from services.identity.domain.commands_life import (
@@ -171,7 +172,7 @@ class CredentialLife:
 
     async def holder(self, account: str, school: str) -> Holder:
         """Raises `Refused("no_account")`."""
-        row = await self._store.pool.fetchrow(SQL("holder"), account, school)
+        row = await self._store.pool.fetchrow(SQL("holder"), account, school) if is_id(account) else None
         if row is None:
             raise Refused("no_account", "this school has no such account")
         policy = await policy_in_force(self._store.pool, school, self._store.clock())
@@ -272,7 +273,9 @@ class CredentialLife:
         return recalled.answered.result if recalled.answered is not None else None
 
     async def _account_of(self, request: str, school: str) -> str:
-        account: str | None = await self._store.pool.fetchval(SQL("account_of_request"), request, school)
+        account: str | None = None
+        if is_id(request):
+            account = await self._store.pool.fetchval(SQL("account_of_request"), request, school)
         if account is None:
             raise Refused("unknown_request", "this school has no such request")
         return account
