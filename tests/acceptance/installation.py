@@ -19,7 +19,8 @@ from deploy.demo.backstage import open_staff_account, registry_of, with_password
 from deploy.demo.memory import Key
 from deploy.demo.visitor import Visitor
 from deploy.supervisor import Running
-from shared.contracts.identity import StaffRole
+from services.identity.domain.account import account_id
+from shared.contracts.identity import AccountRole, StaffRole
 from shared.contracts.policy import PRESETS
 from shared.ids import new_id
 from shared.messaging.bus import Bus
@@ -147,6 +148,20 @@ class School:
         assert answer.headers["content-type"] == "application/pdf", answer.text[:500]
         return answer.content
 
+    async def adopt(self, preset: str, reason: str) -> None:
+        """Another policy, from now on."""
+        async with registry_of(self.installation.running.parts.wiring) as registry:
+            await registry.adopt_policy(self.code, with_passwords(PRESETS[preset]), reason)
+
+    async def known(self) -> None:
+        """Identity knows this school: its front answers."""
+
+        async def answers() -> bool:
+            front = f"{self.installation.site}/s/{self.customer_id}"
+            return (await self.installation.http.get(front)).status_code == 200
+
+        await until(answers, what="identity knowing the school")
+
 
 @dataclass
 class Installation:
@@ -242,6 +257,21 @@ class Installation:
         await until(there, seconds, "the letter's arrival")
         return (await self.letters(to))[0]
 
+    async def mail(self, to: str, subject: str, seconds: float = 30) -> str:
+        """The text of the message to `to` whose subject holds these words."""
+        found: list[str] = []
+
+        async def there() -> bool:
+            url = f"{self.running.mailbox_url}/api/messages"
+            listed = (await self.http.get(url, params={"to": to})).json()["messages"]
+            for one in listed:
+                if subject in one["subject"]:
+                    found.append((await self.http.get(f"{url}/{one['id']}")).json()["text"])
+            return bool(found)
+
+        await until(there, seconds, f"a message about {subject!r}")
+        return found[0]
+
     async def history(self, school: str) -> list[Entry]:
         bus = Bus(self.running.nats_url, "auditor", self.running.parts.wiring.seed_file("auditor"))
         bus.start()
@@ -255,6 +285,10 @@ class Installation:
 def slips_in(pdf: bytes) -> list[str]:
     """The text of each slip of a PDF."""
     return [page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages]
+
+
+def account_of(role: AccountRole, person: str) -> str:
+    return account_id(role, person)
 
 
 def password_on(slip: str) -> str:
