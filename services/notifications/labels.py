@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from services.notifications.domain.states import State
 from services.notifications.operations import WhyNot
-from shared.contracts.notifications import DeliveryProblem, PrintingReason
+from shared.contracts.notifications import AlertKind, DeliveryProblem, HandedTo, HandOverBy, PrintingReason
 from shared.contracts.registry import Relationship
 from shared.web.i18n import N_
 
@@ -166,3 +166,56 @@ STATUSES: Final[Mapping[str, Label]] = {
     ),
 }
 """A delivery's own status, where a holder's state is not meant."""
+
+HANDED_TO: Final[Mapping[HandedTo, str]] = {
+    HandedTo.holder: N_("all’intestatario"),
+    HandedTo.pupil: N_("all’alunno, brevi manu"),
+    HandedTo.guardian: N_("a un genitore o tutore"),
+    HandedTo.delegate: N_("a un delegato"),
+}
+
+HANDED_BY: Final[Mapping[HandOverBy, str]] = {
+    HandOverBy.scan: N_("con il codice QR del foglio"),
+    HandOverBy.tick: N_("segnando il nome in elenco"),
+    HandOverBy.list: N_("dall’elenco firmato"),
+}
+
+
+class AlertLabel(NamedTuple):
+    """`meaning`: what happened; `remedy`: what to do about it."""
+
+    title: str
+    meaning: str
+    remedy: str
+
+
+ALERTS: Final[Mapping[AlertKind, AlertLabel]] = {
+    AlertKind.access_before_hand_over: AlertLabel(
+        N_("Primo accesso prima della consegna"),
+        N_(
+            "Qualcuno è entrato con il foglio di un genitore che non risulta consegnato: la consegna non è stata "
+            "registrata, oppure il foglio è stato aperto da altri, forse dall’alunno."
+        ),
+        N_(
+            "Chieda al genitore se è entrato lui. Se sì, registri la consegna; se no, sospenda le credenziali e ne "
+            "emetta di nuove."
+        ),
+    ),
+    AlertKind.claims_over_limit: AlertLabel(
+        N_("Password iniziale richiesta troppe volte"),
+        N_("La stessa password iniziale è stata stampata o inviata più di cinque volte."),
+        N_(
+            "Guardi nella scheda chi l’ha ristampata o rispedita e perché. Se non è spiegabile, annulli le credenziali "
+            "e ne emetta di nuove."
+        ),
+    ),
+    AlertKind.campaign_bounces: AlertLabel(
+        N_("Molte e-mail tornano indietro"),
+        N_(
+            "Più del 5 % delle e-mail di una campagna è tornato indietro: forse gli indirizzi importati sono sbagliati."
+        ),
+        N_(
+            "Metta in pausa la campagna, controlli gli indirizzi con il programma di segreteria, poi la riprenda."
+        ),
+    ),
+}

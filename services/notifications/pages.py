@@ -9,11 +9,8 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
 
 from services.notifications import labels, queries
-from services.notifications.channels.people import Child, SchoolHead
-from services.notifications.channels.slip.model import RegisterLine
-from services.notifications.channels.slip.register import render_register
 from services.notifications.claims import ClaimsUnavailable
-from services.notifications.desk import DeskUser, HandingOver, NotFound, Printing, Who, desk_of
+from services.notifications.desk import DeskUser, NotFound, Printing, Who, desk_of
 from services.notifications.domain.states import State, Step
 from services.notifications.letters import ROME
 from services.notifications.operations import (
@@ -25,16 +22,20 @@ from services.notifications.operations import (
     Printed,
     ReasonNeeded,
 )
+from services.notifications.operations_alerts import open_alerts
 from services.notifications.queries import School, SchoolClass
 from services.notifications.remarks import remarks
+from services.notifications.slips import slips_of_class
 from services.notifications.views import class_of, pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import PrintingReason
+from shared.web.actions import Action, may
 from shared.web.errors import Problem, wants_html
 from shared.web.i18n import N_, gettext
 
 router = APIRouter(prefix="/consegne", include_in_schema=False)
 REPRINT_REASONS = tuple(r for r in PrintingReason if r is not PrintingReason.first_printing)
 ISSUE_PATH = "/accesso/emissioni"
+_IN_BULK = (Step.print, Step.reprint, Step.hand_over, Step.issue, Step.resend)
 _COUNT = re.compile(r"[0-9]{1,5}")
 _DOWN = N_("In questo momento i tagliandi non si possono stampare")
 _CHANGED = N_("Qualcosa è cambiato nel frattempo")
@@ -62,14 +63,23 @@ async def show_classes(request: Request, who: Who, anno: str = "") -> HTMLRespon
         classes=counts,
         total=total,
         states=present,
+        alerts=await open_alerts(pool, school.code) if may(who, Action.settle_alerts) else 0,
+        q="",
     )
 
 
 @router.get("/classi/{class_id}", name="class")
 async def show_class(
-    request: Request, who: Who, class_id: str, stato: str = "", ruolo: str = "", emesse: str = ""
+    request: Request,
+    who: Who,
+    class_id: str,
+    stato: str = "",
+    ruolo: str = "",
+    emesse: str = "",
+    scelti: str = "",
 ) -> HTMLResponse:
-    """Every holder of a class with the one state of their credential and the one thing to do next."""
+    """Every holder of a class with the one state of their credential and the one thing to do next. `scelti=tutti`:
+    all that are shown are ticked."""
     desk = desk_of(request)
     school, one = await class_of(desk, who, class_id)
     everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
@@ -79,6 +89,7 @@ async def show_class(
         h for h in everyone if (state is None or h.standing.state is state) and (not role or h.role == role)
     ]
     count = Counter(h.standing.state for h in everyone)
+    on_paper = await slips_of_class(desk.commands.store.pool, one.id, school.code)
     return render(
         request,
         who,
@@ -93,9 +104,9 @@ async def show_class(
         states=[s for s in labels.STATES if count[s]],
         to_print=[h for h in everyone if h.standing.step is Step.print],
         to_issue=[h for h in everyone if h.standing.step is Step.issue],
-        selectable=any(h.standing.step in (Step.print, Step.reprint) for h in shown),
-        to_correct=any(h.standing.step is Step.correct_address for h in shown),
-        printed=await queries.printed_here(desk.commands.store.pool, everyone, one.id),
+        able={step.value: [h for h in shown if h.standing.allows(step)] for step in _IN_BULK},
+        all_chosen=scelti == "tutti",
+        to_hand_over=[slip for slip in on_paper if slip.open(desk.now)],
         issue_path=ISSUE_PATH,
         remarks=remarks(everyone, school, desk.now.astimezone(ROME).date()),
         left_out=desk.told_once(who.account_id, one.id),
@@ -142,30 +153,6 @@ async def print_slips(
         raise _problem(trouble) from None
     desk.tell_once(who.account_id, one.id, printed.left_out)
     return _pdf(printed, one)
-
-
-@router.get("/classi/{class_id}/elenco-firme", name="signatures")
-async def signatures(request: Request, who: HandingOver, class_id: str) -> Response:
-    """The list to be signed at hand-over: everybody with a slip printed from this class. No secret is on it."""
-    desk = desk_of(request)
-    school, one = await class_of(desk, who, class_id)
-    everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
-    lines = [
-        RegisterLine(
-            reference=h.delivery.delivery,
-            holder_name=h.name,
-            role="pupil" if h.role == "pupil" else "guardian",
-            concerning=tuple(Child(name, one.title) for name in h.may_see),
-        )
-        for h in await queries.printed_here(desk.commands.store.pool, everyone, one.id)
-        if h.delivery is not None
-    ]
-    if not lines:
-        raise _problem(NothingPrinted(()))
-    head = SchoolHead(name=school.name, code=school.code)
-    today = desk.now.astimezone(ROME).date()
-    pdf = render_register(lines, class_name=one.title, school=head, today=today)
-    return Response(pdf, media_type="application/pdf", headers=pdf_headers(f"elenco-firme-{one.title}"))
 
 
 @router.get("/recapiti/{delivery}", name="delivery")

@@ -1,13 +1,13 @@
 """Rows -> answers: classes, the state of every credential of a class, a delivery with its steps (M7)."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.notifications.domain.delivery import Status
-from services.notifications.domain.states import Facts, Sent, Standing, State, standing
+from services.notifications.domain.states import Bar, Facts, Sent, Standing, State, standing
 from services.notifications.names import collation_key, full_name
 from shared.contracts.identity import RefusalReason, ShredReason
 from shared.contracts.notifications import DeliveryProblem
@@ -118,22 +118,29 @@ async def counts(pool: Pool, of: Sequence[SchoolClass], now: datetime) -> list[C
     ]
 
 
-async def holders(pool: Pool, class_ids: Collection[str], now: datetime) -> list[Holder]:
-    """Pupils in the order of the class list, each followed by their guardians; a twin's parent stands once."""
-    rows = [dict(row) for row in await pool.fetch(SQL("holders_of_classes"), list(class_ids))]
+async def holders(
+    pool: Pool, class_ids: Collection[str], now: datetime, of: Collection[str] | None = None
+) -> list[Holder]:
+    """Pupils in the order of the class list, each followed by their guardians; a twin's parent stands once. `of`: only
+    these."""
+    only = None if of is None else list(of)
+    return _holders(await pool.fetch(SQL("holders_of_classes"), list(class_ids), [], only), now)
+
+
+async def holders_around(
+    pool: Pool, students: Collection[str], of: Collection[str], now: datetime
+) -> list[Holder]:
+    """These holders, as far as they are these pupils or their guardians, once each, in no class (`class_id` empty)."""
+    return _holders(await pool.fetch(SQL("holders_of_classes"), [], list(students), list(of)), now)
+
+
+def _holders(records: Iterable[Any], now: datetime) -> list[Holder]:
+    rows = [dict(row) for row in records]
     rows.sort(key=_class_list_order)
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault((row["class_id"], row["holder"]), []).append(row)
     return [_holder(same, now) for same in grouped.values()]
-
-
-async def printed_here(pool: Pool, of: Sequence[Holder], class_id: str) -> list[Holder]:
-    """Those of a class whose printed slip is handed over there: not with the class of a brother or sister."""
-    printed = {h.delivery.delivery: h for h in of if h.standing.state is State.printed and h.delivery}
-    rows = await pool.fetch(SQL("printed_elsewhere"), list(printed), class_id)
-    elsewhere = {row["delivery"] for row in rows}
-    return [holder for slip, holder in printed.items() if slip not in elsewhere]
 
 
 async def delivery(pool: Pool, delivery_id: str, school: str) -> Mapping[str, Any] | None:
@@ -181,6 +188,8 @@ def _holder(rows: Sequence[Mapping[str, Any]], now: datetime) -> Holder:
         refusal=RefusalReason(row["refusal"]) if row["refusal"] else None,
         has_address=row["has_address"],
         data_access=any(r["data_access"] for r in rows),
+        bars=frozenset(Bar(bar) for bar in (row["bars"] or "").split()),
+        to_decide=row["to_decide"],
         delivery=_sent(row, ""),
         slip_instead=_sent(row, "slip_"),
     )

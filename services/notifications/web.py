@@ -6,10 +6,14 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.notifications.api import router as api_router
+from services.notifications.api_hand_over import router as api_hand_over_router
 from services.notifications.bounces_api import BounceIntake
 from services.notifications.bounces_api import router as bounces_router
 from services.notifications.operations import Desk
 from services.notifications.pages import router as pages_router
+from services.notifications.pages_alerts import router as alerts_router
+from services.notifications.pages_hand_over import router as hand_over_router
+from services.notifications.pages_holder import router as holder_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings
 from shared.web.app import create_web_app
@@ -50,7 +54,9 @@ def build_web(
     )
     app.state.desk = desk
     app.state.bounces = bounces
-    app.include_router(pages_router)
-    app.include_router(api_router)
+    for router in (pages_router, hand_over_router, holder_router, alerts_router):
+        app.include_router(router)
+    for router in (api_router, api_hand_over_router):
+        app.include_router(router)
     app.include_router(bounces_router)
     return app

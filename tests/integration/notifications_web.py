@@ -28,6 +28,7 @@ class Sessions:
         *roles: Role,
         school: str = SCHOOL,
         account: str = "account-desk",
+        person: str = "person-desk",
         language: str = "it",
         strong: bool = True,
     ) -> str:
@@ -35,7 +36,7 @@ class Sessions:
         token = new_token()
         self._known[hash_token(token)] = Principal(
             account_id=account,
-            person_id="person-desk",
+            person_id=person,
             school=school,
             roles=frozenset(roles),
             must_change=False,

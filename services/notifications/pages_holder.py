@@ -1,0 +1,66 @@
+"""One holder at the desk, and how to find them: a search, the whole history, what can be done, print now (M7, P9)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import HTMLResponse
+
+from services.notifications.desk import NotFound, Who, desk_of
+from services.notifications.domain.states import Step
+from services.notifications.one_holder import OneHolder, one_holder
+from services.notifications.searching import search
+from services.notifications.views import render, school_of
+
+router = APIRouter(prefix="/consegne", include_in_schema=False)
+_LOOKS = 15
+"""How often a page that waits for a slip looks, a second apart."""
+
+
+@router.get("/cerca", name="search")
+async def find(request: Request, who: Who, q: Annotated[str, Query(max_length=100)] = "") -> HTMLResponse:
+    """People by the beginning of their names or of their user code, and classes."""
+    desk = desk_of(request)
+    school = await school_of(desk, who)
+    found = await search(desk.commands.store.pool, school.code, q, desk.now)
+    return render(request, who, "search.html", school, q=q, found=found)
+
+
+@router.get("/titolari/{account}", name="holder")
+async def show_holder(
+    request: Request,
+    who: Who,
+    account: str,
+    stampa: str = "",
+    generazione: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    giro: Annotated[int, Query(ge=0, le=1000)] = 0,
+) -> HTMLResponse:
+    """Where a holder's credentials stand, and all that was done. With `stampa=ora` it waits, without a script, for a
+    slip that was issued a moment ago (of this `generazione`, or a later one), and offers to print it."""
+    desk = desk_of(request)
+    school = await school_of(desk, who)
+    one = await one_holder(desk.commands.store.pool, account, school.code, desk.now)
+    if one is None:
+        raise NotFound()
+    now = stampa == "ora"
+    slip = _slip(one, generazione) if now else None
+    arrives = now and slip is None
+    return render(
+        request,
+        who,
+        "one_holder.html",
+        school,
+        one=one,
+        ready=slip is Step.print,
+        waits=arrives and giro < _LOOKS,
+        late=arrives and giro >= _LOOKS,
+        again=f"/consegne/titolari/{one.account}?stampa=ora&generazione={generazione}&giro={giro + 1}",
+    )
+
+
+def _slip(one: OneHolder, generation: int) -> Step | None:
+    """What is to be done with the slip that is awaited: print it, or, on paper already, hand it over; None while it is
+    not there."""
+    if one.here is None or one.school_class is None or (one.generation or 0) < generation:
+        return None
+    step = one.here.standing.step
+    return step if step in (Step.print, Step.hand_over) else None
