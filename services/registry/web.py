@@ -8,12 +8,14 @@ from prometheus_client import CollectorRegistry
 from services.registry.api import router as api_router
 from services.registry.family_pages import router as family_pages_router
 from services.registry.mailbox_api import router as mailbox_api_router
+from services.registry.mailbox_pages import router as mailbox_pages_router
 from services.registry.operations import Registry
 from services.registry.pages import router as pages_router
 from services.registry.people_api import router as people_api_router
 from services.registry.people_pages import router as people_pages_router
 from services.registry.policy_api import router as policy_api_router
 from services.registry.policy_pages import router as policy_pages_router
+from services.registry.staff_pages import router as staff_pages_router
 from services.registry.uploads import Uploads
 from shared.web.app import create_web_app
 from shared.web.confirmation import BusConfirmer
@@ -27,7 +29,14 @@ _MB = 1024 * 1024
 OPENAPI = "/api/registry/openapi.json"
 UPLOAD_LIMIT = 64 * _MB
 LIST_LIMIT = 8 * _MB
-PEOPLE = (people_api_router, mailbox_api_router, people_pages_router, family_pages_router)
+PEOPLE = (
+    people_api_router,
+    mailbox_api_router,
+    people_pages_router,
+    mailbox_pages_router,
+    staff_pages_router,
+    family_pages_router,
+)
 
 
 def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
@@ -40,6 +49,7 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
             "/api/registry/imports": UPLOAD_LIMIT,
             "/api/registry/mailboxes": LIST_LIMIT,
             "/registro/sportello/caselle": LIST_LIMIT,
+            "/registro/sportello/incarichi/elenco": LIST_LIMIT,
         },
     )
     metrics = CollectorRegistry()
