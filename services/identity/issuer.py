@@ -1,6 +1,7 @@
 """The worker that issues what had to wait, as soon as it can: in chunks, each one commit (E1, E8, DESIGN 5)."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from services.identity.policies import (
     campaign_open,
     forbidden,
     issue,
+    policy_role,
     today_in_rome,
     waits_for_mailboxes,
 )
@@ -137,6 +139,8 @@ class Issuer:
         command: Issue | Refuse | None
         if (reason := forbidden(case, now)) is not None:
             command = Refuse(case.account, case.holder, case.year or "", reason)
+        elif not case.owed and policy_role(case, now).value in json.loads(row["held_roles"]):
+            return None
         else:
             command = issue(case, new_id(), key, now)
         return _Ready(case, context, command) if command is not None else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from services.identity import projections_own, projections_staff, projections_standing
+from services.identity import projections_campaigns, projections_own, projections_staff, projections_standing
 from services.identity.domain.account import role_of
 from shared.contracts import identity as own
 from shared.contracts import notifications as mail
@@ -179,6 +179,11 @@ def _both(first: Reducer, second: Reducer) -> Reducer:
 
 
 # An event may say something to several topics.
-for _topic in (projections_own.REDUCERS, projections_standing.REDUCERS, projections_staff.REDUCERS):
+for _topic in (
+    projections_own.REDUCERS,
+    projections_standing.REDUCERS,
+    projections_staff.REDUCERS,
+    projections_campaigns.REDUCERS,
+):
     for _event, _reducer in _topic.items():
         REDUCERS[_event] = _both(REDUCERS[_event], _reducer) if _event in REDUCERS else _reducer

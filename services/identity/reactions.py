@@ -12,6 +12,7 @@ from services.identity.issuing import Issuing, Order, current_sealing_key
 from services.identity.policies import Admit, Case, Knowledge, SealingKey, access, issue, today_in_rome
 from shared.contracts.event import Context, Event, Recorded, because_of
 from shared.contracts.identity import AccountRole, CredentialsIssued, RefusalReason
+from shared.contracts.notifications import CampaignResumed
 from shared.contracts.registry import (
     CredentialPolicyAdopted,
     EnrolmentKind,
@@ -43,13 +44,15 @@ LINKS = (
 
 @dataclass(slots=True)
 class _Draft:
-    """A unit under work: its writes are known once the secrets have been drawn."""
+    """A unit under work: its writes are known once the secrets have been drawn. `held`: a campaign of the school holds
+    somebody back; whom, the issuer knows (E1)."""
 
     school: str
     context: Context
     appends: tuple[Append, ...] = ()
     orders: list[Order] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    held: bool = False
 
 
 class Reactions:
@@ -79,9 +82,12 @@ class Reactions:
         await workspace.load(ACCOUNT, {case.account for _, cases in plan for case in cases})
         await workspace.load(ACCOUNT, concerned([recorded.event for recorded, _ in plan]))
         codes = await draw_user_codes(self._store, sum(len(cases) for _, cases in plan))
+        rows = await self._store.pool.fetch(SQL("schools_holding"), [r.school for r, _ in plan])
+        holding = {row["school"] for row in rows}
         drafts = []
         for recorded, cases in plan:
-            draft = _Draft(recorded.school, because_of(recorded, actor=ACTOR))
+            context = because_of(recorded, actor=ACTOR)
+            draft = _Draft(recorded.school, context, held=recorded.school in holding)
             for case in cases:
                 self._settle(workspace, draft, case, key, codes)
             self._obey(workspace, draft, recorded)
@@ -102,6 +108,10 @@ class Reactions:
         for recorded in events:
             draft = _Draft(recorded.school, because_of(recorded, actor=ACTOR))
             self._obey(workspace, draft, recorded)
+            if isinstance(recorded.event, CampaignResumed):
+                campaign, context = recorded.event.campaign, draft.context
+                row = (campaign, context.actor, context.correlation, context.causation)
+                units.append(Unit(draft.school, context, (), (Write(SQL("enqueue_spent"), (row,)),)))
             if appends := workspace.appends():
                 units.append(Unit(draft.school, draft.context, appends, tuple(draft.writes)))
         return units
@@ -146,7 +156,7 @@ class Reactions:
             case Admit() if account.suspended is None:
                 opening = Open(case.account, case.holder, case.role, codes.pop())
                 workspace.decide(ACCOUNT, case.account, opening)
-                terms = issue(case, new_id(), key, now)
+                terms = None if draft.held else issue(case, new_id(), key, now)
                 if terms is None or key is None:
                     draft.writes.append(enqueued(case, draft.context))
                     return

@@ -76,7 +76,9 @@ class World:
         if self.over_the_bus:
             return
         after = (await self.store.cursors()).get(source, 0)
-        units = await self.parts.reactions.react(recorded) if source == "registry" else ()
+        reactions = self.parts.reactions
+        react = reactions.react if source == "registry" else reactions.heed_notifications
+        units = await react(recorded)
         await self.store.commit(units, foreign=Foreign(source, after, recorded))
 
     async def school(

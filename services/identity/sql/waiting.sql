@@ -2,10 +2,11 @@
 -- that one and is here in a later one waits for that. `has_left`: no enrolment of theirs (or of a child of theirs)
 -- stands since. `barred`: a guardian who, on the day $7, may see the data of none of these children. `mailbox`: a
 -- pupil whose institutional mailbox receives. Unless $5, only those to whom credentials are owed, whatever a campaign
--- says; unless $6, only those with such a mailbox.
+-- says; unless $6, only those with such a mailbox. `held_roles`: as which of the policy's roles a campaign holds them
+-- back.
 select
     q.account, q.holder, q.role, coalesce(stands.year, q.year) as year, q.actor, q.correlation, q.causation,
-    p.birth_date, q.owed, m.student is not null as mailbox,
+    p.birth_date, q.owed, m.student is not null as mailbox, private.held_roles(q.school, q.holder) as held_roles,
     case q.role
         when 'pupil' then stands.year is null and exists (
             select from projections.enrolments_v1 e
