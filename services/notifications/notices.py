@@ -14,13 +14,12 @@ from functools import partial
 import structlog
 
 from services.notifications.channels.email.notices import compose
-from services.notifications.domain.notice import NOTICE, AttemptNotice, DropNotice, RecordNoticeBounce
+from services.notifications.domain.notice import NOTICE, AttemptNotice, DropNotice
 from services.notifications.notice_letters import NoticeLetter, notice_letters
 from services.notifications.policies import ACTOR
 from services.notifications.post_office import PostOffice
 from services.notifications.sending import Sending
 from shared.contracts.event import Context
-from shared.contracts.notifications import BounceKind
 from shared.database import AdvisoryLock
 from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
@@ -132,18 +131,3 @@ class NoticePostman:
     def _message(self, one: _Attempted) -> EmailMessage:
         message = compose(one.letter.mail(self._office, self._clock()))
         return self._office.stamped(message, "notice", one.letter.notice, one.attempt)
-
-
-async def record_bounce(
-    commands: Commands,
-    school: str,
-    notice: str,
-    attempt: int,
-    kind: BounceKind,
-    status: str,
-    context: Context,
-) -> None:
-    """A notice's message came back: once, however often it is told. Nothing happens for one that is not known."""
-    await commands.execute(
-        NOTICE, notice, RecordNoticeBounce(attempt, kind, status), school=school, context=context
-    )

@@ -23,7 +23,6 @@ PEOPLE = (Audience.guardians, Audience.pupils, Audience.teachers, Audience.ata)
 _BY_ROLE: Mapping[str, tuple[str, ...]] = {
     "teacher": ("teachers",),
     "secretary": ("ata",),
-    "administrator": ("ata",),
     "principal": ("teachers", "ata"),
 }
 
