@@ -6,14 +6,21 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.notifications.api import router as api_router
+from services.notifications.api_circulars import router as api_circulars_router
 from services.notifications.api_hand_over import router as api_hand_over_router
 from services.notifications.bounces_api import BounceIntake
 from services.notifications.bounces_api import router as bounces_router
 from services.notifications.operations import Desk
+from services.notifications.operations_circulars import Board
 from services.notifications.pages import router as pages_router
 from services.notifications.pages_alerts import router as alerts_router
+from services.notifications.pages_board import router as board_router
+from services.notifications.pages_circulars import router as circulars_router
 from services.notifications.pages_hand_over import router as hand_over_router
 from services.notifications.pages_holder import router as holder_router
+from services.notifications.pages_reminders import api_router as api_reminders_router
+from services.notifications.pages_reminders import router as reminders_router
+from services.notifications.pages_texts import router as texts_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings
 from shared.web.app import create_web_app
@@ -53,10 +60,15 @@ def build_web(
         description="What reached whom, and how: classes, states of credentials, deliveries. For staff.",
     )
     app.state.desk = desk
+    app.state.board = Board(runtime.commands, common.site_url)
     app.state.bounces = bounces
     for router in (pages_router, hand_over_router, holder_router, alerts_router):
         app.include_router(router)
     for router in (api_router, api_hand_over_router):
         app.include_router(router)
     app.include_router(bounces_router)
+    for router in (circulars_router, texts_router, reminders_router, board_router):
+        app.include_router(router)
+    for router in (api_circulars_router, api_reminders_router):
+        app.include_router(router)
     return app

@@ -86,7 +86,9 @@ async def world(postgres: PostgresEngine, nats_server: NatsEngine, tmp_path: Pat
         paolo = await house.guardian(sara, "Verdi", "Paolo", None)
         ugo = await house.guardian(sara, "Verdi", "Ugo", "ugo@example.org", data_access=False)
         world.people |= {"luca": luca, "sara": sara, "irene": irene, "paolo": paolo, "ugo": ugo}
-        box = Personal(person=sara, value=ContactAddress(email="sara@scuola.example"))
+        box: Personal[ContactAddress] = Personal(
+            person=sara, value=ContactAddress(email="sara@scuola.example")
+        )
         await house.tell(InstitutionalMailboxActivated(student=sara, mailbox=box))
         await world.staff("docente", StaffKind.teacher, "docente@scuola.example")
         await world.staff("bidella", StaffKind.ata, "ata@scuola.example")
@@ -245,7 +247,7 @@ async def test_read_once_by_whom_it_concerns_and_the_office_sees_who_has_not(wor
 
 async def test_a_restriction_ends_what_a_parent_reads_and_is_sent(world: World) -> None:
     circular = await published(world, audiences=["guardians"])
-    note = Personal(person=world.people["irene"], value=Note(text="provvedimento"))
+    note: Personal[Note] = Personal(person=world.people["irene"], value=Note(text="provvedimento"))
     await world.house.tell(
         GuardianshipRestricted(
             guardian=world.people["irene"],
@@ -373,6 +375,6 @@ async def test_a_school_adapts_its_words_and_its_letterhead(world: World) -> Non
     assert "Gentile famiglia di" in text_of(mail)
     assert f"/circolari/{CUSTOMER}/" in text_of(mail)
     for role in ("teacher", "guardian", "administrator"):
-        async with world.by(role) as other:  # type: ignore[arg-type]
+        async with world.by(role) as other:
             assert (await other.get("/consegne/testi")).status_code == 403
             assert (await other.put("/api/notifications/letterhead", json={"head": ["X"]})).status_code == 403

@@ -175,7 +175,9 @@ async def test_a_policy_without_reminders_sends_none_until_the_desk_asks(house: 
     assert "tipărite pe o foaie" in text_of(reminder)
     assert "vă pregătește altele noi" in text_of(reminder)
     # A pupil whose mailbox is active is reachable too; their language is the one they chose.
-    box = Personal(person=student, value=ContactAddress(email="luca@scuola.example"))
+    box: Personal[ContactAddress] = Personal(
+        person=student, value=ContactAddress(email="luca@scuola.example")
+    )
     await house.tell(
         InstitutionalMailboxActivated(student=student, mailbox=box),
         LanguageChosen(account=f"account-{student}", holder=student, language="en"),
