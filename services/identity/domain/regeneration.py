@@ -82,7 +82,7 @@ def deny(account: Account, command: DenyRegeneration) -> Sequence[Event]:
 
 
 def separate(account: Account, command: Separate) -> Sequence[Event]:
-    """Only who has no credential of their own yet, or one that nobody has in hands."""
+    """Only who has no credential of their own yet, or one that was never used: whoever has it in hands, it is dead."""
     if account.role is not AccountRole.pupil:
         raise Refused("not_a_pupil", "a pupil's credential is separated from a parent's, no other")
     standing.must_be_open(account)
@@ -92,7 +92,14 @@ def separate(account: Account, command: Separate) -> Sequence[Event]:
         guardian=command.guardian,
         identity_check=command.identity_check,
     )
-    return (separated, *credentials.issue(account, command.terms))
+    own = account.credential
+    if own is not None and (own.accessed or own.changed) and own.live(command.terms.now):
+        raise Refused("in_use", "this pupil uses credentials of their own already: if lost, regenerate them")
+    return (
+        separated,
+        *credentials.superseded(account),
+        credentials.issued(account, command.terms),
+    )
 
 
 def _must_be_open(account: Account, named: str) -> None:
