@@ -193,12 +193,12 @@ def _closed(why: Closed) -> tuple[str, str]:
 def _notes(relation: Relation, policy: CredentialPolicy | None, on: date) -> list[str]:
     known, notes = relation.standing, []
     if known.restricted_on is not None:
-        ground = gettext(RESTRICTION_GROUNDS[relation.restriction_ground or "other"])
-        values = {"day": f"{known.restricted_on:%d/%m/%Y}", "ground": ground}
+        ground = RESTRICTION_GROUNDS[relation.restriction_ground or RestrictionGround.other]
+        values = {"day": f"{known.restricted_on:%d/%m/%Y}", "ground": gettext(ground)}
         notes.append(gettext(N_("Limitato dal %(day)s: %(ground)s.")) % values)
     if known.ended_on is not None:
-        ground = gettext(_GROUNDS[relation.end_ground or "other"])
-        values = {"day": f"{known.ended_on:%d/%m/%Y}", "ground": ground}
+        ground = _GROUNDS[relation.end_ground or EndGround.other]
+        values = {"day": f"{known.ended_on:%d/%m/%Y}", "ground": gettext(ground)}
         notes.append(gettext(N_("Chiuso dal %(day)s: %(ground)s.")) % values)
         return notes
     if relation.may_justify(policy, on):

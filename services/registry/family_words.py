@@ -68,7 +68,6 @@ _NOT_HERE: Final = N_("giustificare da sé le proprie assenze: in questa scuola 
 _NO_FAMILY: Final = N_("vedere i dati della famiglia")
 _NO_CREDENTIALS: Final = N_("entrare con credenziali proprie: in questa scuola gli alunni non ne hanno")
 _I_SEE: Final = N_("vedere lezioni, compiti e materiali")
-_I_ALONE: Final = N_("giustificare da solo le mie assenze, perché sono maggiorenne")
 _I_UNDER_AGE: Final = N_("giustificare le assenze: lo fa un genitore")
 
 
@@ -107,7 +106,7 @@ def of_pupil(born: date | None, policy: CredentialPolicy | None, on: date) -> Ri
     """What the pupil can do, as the pupil is told."""
     can, cannot = [_I_SEE, _CIRCULARS], list[str]()
     if pupil_may_justify(born, policy, on):
-        can.append(_I_ALONE)
+        can.append(_ALONE)
     else:
         cannot.append(_I_UNDER_AGE)
     return _said(can, [*cannot, _NO_FAMILY], "")

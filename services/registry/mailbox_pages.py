@@ -12,6 +12,7 @@ from services.registry.authority import registry_of
 from services.registry.desk import context_of, render
 from services.registry.imports.problems import Refused as FileRefused
 from services.registry.mailboxes import Wanted
+from services.registry.people_pages import PEOPLE
 from shared.web.actions import Action, allowed
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_
@@ -70,7 +71,7 @@ async def _page(request: Request, who: Principal, **context: Any) -> Response:
         request,
         who,
         "mailboxes.html",
-        "",
+        PEOPLE,
         status_code=422 if context.get("errors") else 200,
         classes=classes,
         year=years[0] if years else "",

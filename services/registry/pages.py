@@ -10,7 +10,7 @@ from services.registry.authority import registry_of
 from services.registry.domain.access import Closed, of_age
 from services.registry.people_queries import Person, Relation
 from shared.contracts.policy import CredentialPolicy
-from shared.web.actions import Action, allowed
+from shared.web.actions import Action, allowed, may
 from shared.web.i18n import N_, gettext
 from shared.web.navigation import navigation_of
 from shared.web.sessions import Principal, Role
@@ -28,7 +28,7 @@ ROLES: dict[Role, str] = {
     "administrator": N_("amministratore"),
     "auditor": N_("revisore"),
 }
-_DESK: frozenset[Role] = frozenset({"secretary", "principal", "teacher"})
+_DESK: frozenset[Role] = frozenset({"secretary", "principal", "administrator", "teacher"})
 DONE = {
     "giustificazione": (
         N_("Richiesta inviata"),
@@ -78,6 +78,10 @@ async def home(
         own=None if person is None else family_words.of_pupil(person.birth_date, policy, on),
         parents=[] if person is None else await _parents(request, who, person, policy),
         desk=bool(_DESK & who.roles),
+        may_deliver=may(who, Action.see_deliveries),
+        may_see=may(who, Action.see_people),
+        may_activate=may(who, Action.activate_mailboxes),
+        may_appoint=may(who, Action.appoint_staff),
         done=[gettext(text) for text in DONE[fatto]] if fatto in DONE else [],
     )
 

@@ -44,7 +44,16 @@ _DONE: Final = {
 async def find(request: Request, who: MaySee, q: str = "") -> Response:
     words = q[:100]
     found = await registry_of(request).people.queries.find(who.school, words)
-    return await render(request, who, "people.html", "", q=words, found=found)
+    return await render(
+        request,
+        who,
+        "people.html",
+        PEOPLE,
+        q=words,
+        found=found,
+        may_activate=may(who, Action.activate_mailboxes),
+        may_appoint=may(who, Action.appoint_staff),
+    )
 
 
 @router.get(f"{PEOPLE}/{{person}}", response_class=HTMLResponse, name="person")
@@ -59,7 +68,7 @@ async def show(request: Request, who: MaySee, person: str, fatto: str = "") -> R
         request,
         who,
         "person.html",
-        "",
+        PEOPLE,
         person=known,
         age=None if known.birth_date is None else age(known.birth_date, on),
         relations=[
@@ -139,7 +148,7 @@ async def _confirm(
         request,
         who,
         "act.html",
-        REPORTS if form.get("da") == "segnalazioni" else "",
+        REPORTS if form.get("da") == "segnalazioni" else PEOPLE,
         status_code=status_code,
         act=act,
         relation=relation,
@@ -208,7 +217,7 @@ async def _address(
         request,
         who,
         "address.html",
-        "",
+        PEOPLE,
         status_code=422 if errors else 200,
         person=known,
         checks=[(k, gettext(v)) for k, v in desk_words.IDENTITY_CHECKS.items()],
@@ -259,7 +268,7 @@ async def _merge(
         request,
         who,
         "merge.html",
-        "",
+        PEOPLE,
         status_code=422 if errors else 200,
         person=kept,
         other=other,
@@ -305,7 +314,7 @@ async def _mailbox(
         request,
         who,
         "mailbox.html",
-        "",
+        PEOPLE,
         status_code=422 if errors else 200,
         person=known,
         address=address if typed is None else typed,

@@ -13,6 +13,7 @@ from services.registry.desk import context_of, nobody_here, render, said
 from services.registry.imports.problems import Refused as FileRefused
 from services.registry.imports.staff_list import StaffRow, parse_staff
 from services.registry.people import NobodyHere
+from services.registry.people_pages import PEOPLE
 from services.registry.staffing import Member
 from shared.contracts.registry import StaffKind
 from shared.decider import Refused
@@ -121,7 +122,7 @@ async def member(request: Request, who: MayAppoint, person: str, fatto: str = ""
         request,
         who,
         "staff_member.html",
-        "",
+        PEOPLE,
         member=found,
         kind=gettext(desk_words.STAFF_KINDS[found.kind]) if found.kind else "",
         classes=await staffing.classes(who.school),
@@ -146,7 +147,7 @@ async def teaches(request: Request, who: MayAppoint, person: str) -> Response:
 
 @router.get(f"{STAFF}/{{person}}/cessazione", response_class=HTMLResponse, name="staff_left")
 async def ask_left(request: Request, who: MayAppoint, person: str) -> Response:
-    return await render(request, who, "staff_left.html", "", member=await _member(request, who, person))
+    return await render(request, who, "staff_left.html", PEOPLE, member=await _member(request, who, person))
 
 
 @router.post(f"{STAFF}/{{person}}/cessazione", response_class=HTMLResponse)
@@ -177,7 +178,7 @@ async def _page(request: Request, who: Principal, **context: Any) -> Response:
         request,
         who,
         "staff.html",
-        "",
+        PEOPLE,
         status_code=422 if context.get("errors") else 200,
         members=members,
         kinds=[(kind.value, gettext(desk_words.STAFF_KINDS[kind])) for kind in StaffKind],
