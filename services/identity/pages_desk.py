@@ -252,7 +252,7 @@ async def _loss(front: Front, account: str, filled: Filled, does: Acting) -> Non
 
 async def _regenerate(front: Front, account: str, filled: Filled, does: Acting) -> str | None:
     done = await front.life.regenerate(account, filled.reason, _checked(filled), does)
-    return f"/consegne/titolari/{quote(account)}" if done["issued"] else None
+    return f"/consegne/titolari/{quote(account)}?stampa=ora" if done["issued"] else None
 
 
 async def _ask(front: Front, account: str, filled: Filled, does: Acting) -> str:
@@ -282,7 +282,7 @@ async def _separate(front: Front, account: str, filled: Filled, does: Acting) ->
     """To where the slip is printed."""
     store = front.commands.store
     await separate(front.life, store, account, filled.guardian, _checked(filled), does)
-    return f"/consegne/titolari/{quote(account)}"
+    return f"/consegne/titolari/{quote(account)}?stampa=ora"
 
 
 _DO: Mapping[str, Callable[[Front, str, Filled, Acting], Awaitable[str | None]]] = {

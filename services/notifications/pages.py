@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.notifications import labels, queries
 from services.notifications.claims import ClaimsUnavailable
 from services.notifications.desk import DeskUser, NotFound, Printing, Who, desk_of
 from services.notifications.domain.states import State, Step
+from services.notifications.handing_over import InClass
 from services.notifications.letters import ROME
 from services.notifications.operations import (
     ChangedMeanwhile,
@@ -42,8 +43,10 @@ _CHANGED = N_("Qualcosa è cambiato nel frattempo")
 
 
 @router.get("/", name="classes")
-async def show_classes(request: Request, who: Who, anno: str = "") -> HTMLResponse:
-    """The classes of one school year, each with its credentials counted by state."""
+async def show_classes(request: Request, who: InClass, anno: str = "") -> Response:
+    """The classes of one school year, each with its credentials counted by state. Teachers have their own list."""
+    if not may(who, Action.see_deliveries):
+        return RedirectResponse("/consegne/consegna", status_code=303)
     desk = desk_of(request)
     pool = desk.commands.store.pool
     school = await school_of(desk, who)

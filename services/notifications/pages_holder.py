@@ -1,17 +1,20 @@
 """One holder at the desk, and how to find them: a search, the whole history, what can be done, print now (M7, P9)."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from services.notifications.desk import NotFound, Who, desk_of
+from services.notifications.domain.delivery import MAIL_CHANNELS
 from services.notifications.domain.states import Step
 from services.notifications.one_holder import OneHolder, one_holder
 from services.notifications.searching import search
 from services.notifications.views import render, school_of
 
 router = APIRouter(prefix="/consegne", include_in_schema=False)
+_JUST_NOW = timedelta(minutes=10)
 _LOOKS = 15
 """How often a page that waits for a slip looks, a second apart."""
 
@@ -42,8 +45,9 @@ async def show_holder(
     if one is None:
         raise NotFound()
     now = stampa == "ora"
-    slip = _slip(one, generazione) if now else None
-    arrives = now and slip is None
+    patient = giro < _LOOKS
+    slip = _slip(one, generazione, desk.now - _JUST_NOW if patient else None) if now else None
+    arrives = now and slip is None and not _by_mail(one)
     return render(
         request,
         who,
@@ -51,16 +55,22 @@ async def show_holder(
         school,
         one=one,
         ready=slip is Step.print,
-        waits=arrives and giro < _LOOKS,
-        late=arrives and giro >= _LOOKS,
+        waits=arrives and patient,
+        late=arrives and not patient,
         again=f"/consegne/titolari/{one.account}?stampa=ora&generazione={generazione}&giro={giro + 1}",
     )
 
 
-def _slip(one: OneHolder, generation: int) -> Step | None:
+def _slip(one: OneHolder, generation: int, since: datetime | None) -> Step | None:
     """What is to be done with the slip that is awaited: print it, or, on paper already, hand it over; None while it is
-    not there."""
-    if one.here is None or one.school_class is None or (one.generation or 0) < generation:
+    not there. `since`: one that was issued earlier is another, which the new one is about to replace."""
+    here = one.here
+    if here is None or one.school_class is None or (one.generation or 0) < generation:
         return None
-    step = one.here.standing.step
-    return step if step in (Step.print, Step.hand_over) else None
+    if since is not None and (here.issued_at is None or here.issued_at < since):
+        return None
+    return here.standing.step if here.standing.step in (Step.print, Step.hand_over) else None
+
+
+def _by_mail(one: OneHolder) -> bool:
+    return one.here is not None and one.here.facts.channel in MAIL_CHANNELS

@@ -25,6 +25,11 @@ _FAMILY: tuple[tuple[Action, str, str], ...] = (
     (Action.own_account, N_("Il mio accesso"), "/accesso/il-mio-accesso"),
 )
 
+_TEACHER: tuple[tuple[Action, str, str], ...] = (
+    (Action.hand_over_in_class, N_("Consegna dei tagliandi"), "/consegne/consegna"),
+)
+"""For who has no list of classes at the desk."""
+
 
 def navigation_of(principal: Principal | None, active: str) -> Sequence[NavItem]:
     """Of pages that families and staff both have: the desk's for staff, the family's for the others."""
@@ -48,8 +53,9 @@ def desk_navigation(principal: Principal | None, active: str) -> Sequence[NavIte
     """`active`: the href of the entry that the page belongs to."""
     if principal is None:
         return ()
+    entries = _DESK if may(principal, Action.see_deliveries) else (*_TEACHER, *_DESK)
     return [
         NavItem(gettext(label), href, href == active)
-        for action, label, href in _DESK
+        for action, label, href in entries
         if may(principal, action)
     ]

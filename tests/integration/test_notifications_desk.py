@@ -209,7 +209,9 @@ async def test_strangers_are_refused(house: House) -> None:
         assert borrowed.status_code == 404, "a holder of another school's class"
     for role in ("guardian", "pupil", "teacher", "auditor"):
         async with browser(app, sessions.open(role)) as nobody:
-            for path in ("/consegne/", *paths, "/api/notifications/classes", "/api/notifications/deliveries"):
+            front_door = await nobody.get("/consegne/")
+            assert front_door.status_code == (303 if role == "teacher" else 403)
+            for path in (*paths, "/api/notifications/classes", "/api/notifications/deliveries"):
                 assert (await nobody.get(path)).status_code == 403, (role, path)
             assert (await nobody.post(f"/consegne/classi/{class_id}/tagliandi")).status_code == 403
     async with browser(app) as anonymous:
