@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from services.identity.device_words import device_word
 from services.identity.operations import issue_by_desk
 from services.identity.signing_in import Objection
 from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front
@@ -101,6 +102,7 @@ def api_routes(front: Front) -> APIRouter:
             instead_of=front.session(request),
             address=front.address(request),
             device_cookie=front.device(request),
+            on=device_word(request.headers.get("user-agent")),
         )
         if who is None:
             raise not_accepted(await front.seconds_to_wait(request, body.user_code))
@@ -133,6 +135,7 @@ def api_routes(front: Front) -> APIRouter:
             remembered=me.remembered if me else False,
             address=front.address(request),
             device_cookie=front.device(request),
+            on=device_word(request.headers.get("user-agent")),
         )
         if isinstance(changed, Objection):
             raise password_problem(changed)

@@ -13,6 +13,9 @@ from prometheus_client import CollectorRegistry
 from services.identity.api import api_routes
 from services.identity.api_life import life_api_routes
 from services.identity.api_own import own_api_routes
+from services.identity.api_passkeys import passkey_api_routes
+from services.identity.api_staff import staff_api_routes
+from services.identity.challenges import Challenges
 from services.identity.confirmations import Confirmations
 from services.identity.departures import SLIPS_IN_HANDS
 from services.identity.desk import DeskQueries
@@ -23,12 +26,16 @@ from services.identity.housekeeping import Housekeeping
 from services.identity.issuer import Issuer
 from services.identity.issuing import Issuing
 from services.identity.operations_life import CredentialLife
+from services.identity.operations_staff import StaffDesk
 from services.identity.own import OwnAccess
 from services.identity.pages import page_routes
 from services.identity.pages_desk import desk_routes
 from services.identity.pages_lost import lost_routes
 from services.identity.pages_own import own_routes
 from services.identity.pages_requests import request_routes
+from services.identity.pages_sessions import sessions_routes
+from services.identity.pages_staff import staff_routes
+from services.identity.passkeys import Passkeys, RelyingParty
 from services.identity.passwords import Hasher, HasherBusy, Peppers
 from services.identity.pins import Pins
 from services.identity.projections import REDUCERS, project
@@ -94,6 +101,10 @@ class Parts:
         app.add_exception_handler(HasherBusy, on_busy)
         app.include_router(page_routes(self.front))
         app.include_router(own_routes(self.front))
+        app.include_router(sessions_routes(self.front))
+        app.include_router(staff_routes(self.front))
+        app.include_router(passkey_api_routes(self.front))
+        app.include_router(staff_api_routes(self.front))
         app.include_router(lost_routes(self.front))
         app.include_router(own_api_routes(self.front))
         app.include_router(life_api_routes(self.front))
@@ -138,6 +149,14 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
             wake_issuer=issuer.wake,
             front_door=settings.front_door,
             own=own,
+            staff=StaffDesk(runtime.commands, hasher),
+            passkeys=Passkeys(
+                runtime.commands,
+                Challenges(runtime.pool, peppers),
+                Devices(peppers),
+                showing,
+                RelyingParty.at(common.site_url),
+            ),
             life=CredentialLife(runtime.commands, issuing),
             desk=DeskQueries(store),
         )

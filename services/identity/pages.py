@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from pydantic import StringConstraints
 from starlette.responses import RedirectResponse, Response
 
+from services.identity.device_words import device_word
 from services.identity.operations import issue_by_desk
 from services.identity.queries import School
 from services.identity.signing_in import Objection
@@ -115,6 +116,7 @@ def _signing_in(router: APIRouter, front: Front) -> None:
                 instead_of=front.session(request),
                 address=front.address(request),
                 device_cookie=front.device(request),
+                on=device_word(request.headers.get("user-agent")),
             )
             errors = {} if who else _not_accepted(await front.seconds_to_wait(request, codice))
         if who is None:
@@ -178,6 +180,7 @@ def _changing(router: APIRouter, front: Front) -> None:
             remembered=me.remembered if me is not None else False,
             address=front.address(request),
             device_cookie=front.device(request),
+            on=device_word(request.headers.get("user-agent")),
         )
         if isinstance(changed, Objection):
             return await page(request, who, {"nuova": gettext(changed.reason)}, _told_back(codice))

@@ -141,9 +141,11 @@ class Sessions:
         )
         return True
 
-    async def end_all(self, account: str, school: str, *, actor: str) -> bool:
-        """Sign out everywhere: by the holder, or by the desk. False when the school has no such account."""
-        if await self._pool.fetchrow(SQL("account_of_school"), account, school) is None:
+    async def end_all(self, account: str, school: str, *, actor: str, staff: bool = True) -> bool:
+        """Sign out everywhere: by the holder, or by the desk. False when the school has no such account, or it is of
+        its staff and `staff` is not."""
+        row = await self._pool.fetchrow(SQL("account_of_school"), account, school)
+        if row is None or (row["role"] == AccountRole.staff and not staff):
             return False
         because = "signed_out_everywhere" if actor == account else "ended_by_desk"
         await self._commands.execute(

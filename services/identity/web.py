@@ -11,7 +11,9 @@ from services.identity.addresses import Address, Network, client_address
 from services.identity.desk import DeskQueries
 from services.identity.devices import COOKIE_SECONDS, device_cookie
 from services.identity.operations_life import CredentialLife
+from services.identity.operations_staff import StaffDesk
 from services.identity.own import OwnAccess
+from services.identity.passkeys import Passkeys
 from services.identity.passwords import HasherBusy
 from services.identity.queries import Queries, School
 from services.identity.sessions import Opened, Sessions
@@ -48,6 +50,8 @@ class Front:
     wake_issuer: Callable[[], None]
     front_door: tuple[Network, ...]
     own: OwnAccess
+    staff: StaffDesk
+    passkeys: Passkeys
     life: CredentialLife
     desk: DeskQueries
 
