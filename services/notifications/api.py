@@ -10,7 +10,7 @@ from services.notifications import queries
 from services.notifications.desk import NotFound, Who, desk_of
 from services.notifications.domain.delivery import Status
 from services.notifications.domain.states import State, Step
-from shared.contracts.notifications import DeliveryProblem, PrintingReason
+from shared.contracts.notifications import DeliveryProblem, PrintingReason, ResendingReason
 from shared.contracts.policy import Channel
 from shared.web.description import SESSION, problems, secured
 
@@ -61,7 +61,8 @@ class DeliveryOut(BaseModel):
 
 
 class StepOut(BaseModel):
-    """A mail that was tried, with the server's reply code, or a slip that was printed, with the reason."""
+    """A mail that was tried, with the server's reply code; that it was asked for anew, or a slip that was printed, with
+    the reason."""
 
     kind: str
     number: int
@@ -71,7 +72,7 @@ class StepOut(BaseModel):
     code: int | None
     problem: DeliveryProblem | None
     retry_at: datetime | None
-    reason: PrintingReason | None
+    reason: PrintingReason | ResendingReason | None
 
 
 class DeliveryWithSteps(DeliveryOut):
@@ -169,11 +170,17 @@ async def delivery(request: Request, who: Who, delivery: str) -> DeliveryWithSte
             code=s.code,
             problem=DeliveryProblem(s.problem) if s.problem else None,
             retry_at=s.retry_at,
-            reason=PrintingReason(s.reason) if s.reason else None,
+            reason=_reason(s),
         )
         for s in await queries.steps(pool, delivery)
     ]
     return DeliveryWithSteps.model_validate({**found, "steps": steps})
+
+
+def _reason(step: queries.DeliveryStep) -> PrintingReason | ResendingReason | None:
+    if step.reason is None:
+        return None
+    return ResendingReason(step.reason) if step.kind == "resend" else PrintingReason(step.reason)
 
 
 def _place(before: str | None) -> tuple[datetime, str] | None:

@@ -19,11 +19,12 @@ from services.notifications.channels.email.server import mail_server
 from services.notifications.epoch_keys import EpochKeys, tend
 from services.notifications.notices import NoticePostman
 from services.notifications.operations import Desk
-from services.notifications.policies import follow_identity, nothing
+from services.notifications.policies import follow_identity
 from services.notifications.post_office import PostOffice
 from services.notifications.postman import Postman
 from services.notifications.projections import REDUCERS, project
 from services.notifications.reminders import Reminders
+from services.notifications.resending import follow_registry
 from services.notifications.sending import Sending
 from services.notifications.settings import NotificationsSettings
 from services.notifications.web import build_web
@@ -49,7 +50,9 @@ async def run(common: CommonSettings, settings: NotificationsSettings) -> None:
         sessions = BusIntrospector(runtime.bus)
         await sessions.start()
         identity = follow_identity(runtime.store, sessions.heed)
-        await runtime.follow({"registry": nothing, "identity": identity}, heeds={"registry": REDUCERS})
+        await runtime.follow(
+            {"registry": follow_registry(runtime.store), "identity": identity}, heeds={"registry": REDUCERS}
+        )
         tending = partial(tend, keys, runtime.commands, _lock(runtime, "epoch-keys"), runtime.store.clock)
         runtime.background("epoch-keys", tending)
         office, pace = make_office(common, settings), Pace(settings.pace)

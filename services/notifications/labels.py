@@ -5,7 +5,14 @@ from typing import Final, NamedTuple
 
 from services.notifications.domain.states import State
 from services.notifications.operations import WhyNot
-from shared.contracts.notifications import AlertKind, DeliveryProblem, HandedTo, HandOverBy, PrintingReason
+from shared.contracts.notifications import (
+    AlertKind,
+    DeliveryProblem,
+    HandedTo,
+    HandOverBy,
+    PrintingReason,
+    ResendingReason,
+)
 from shared.contracts.registry import Relationship
 from shared.web.i18n import N_
 
@@ -115,6 +122,13 @@ REASONS: Final[Mapping[PrintingReason, str]] = {
     PrintingReason.printer_fault: N_("Stampa non riuscita"),
     PrintingReason.not_collected: N_("Tagliando non ritirato"),
     PrintingReason.other: N_("Altro motivo"),
+}
+
+RESENDING: Final[Mapping[ResendingReason, str]] = {
+    ResendingReason.not_received: N_("Non risulta ricevuta"),
+    ResendingReason.deleted: N_("Cancellata per errore da chi l’ha ricevuta"),
+    ResendingReason.address_corrected: N_("Indirizzo corretto"),
+    ResendingReason.other: N_("Altro motivo"),
 }
 
 WHY_NOT: Final[Mapping[WhyNot, str]] = {

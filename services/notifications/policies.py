@@ -40,11 +40,6 @@ class _Known:
         return [d for d, (known, _) in self.by_account[account].items() if known == credential]
 
 
-async def nothing(events: Sequence[Recorded[Event]]) -> Sequence[Unit]:
-    """The registry's facts change what we know, and ask nothing of us."""
-    return ()
-
-
 def follow_identity(
     store: EventStore, heed: Callable[[Sequence[Recorded[Event]]], None] | None = None
 ) -> React:

@@ -20,6 +20,8 @@ from services.notifications.pages_hand_over import router as hand_over_router
 from services.notifications.pages_holder import router as holder_router
 from services.notifications.pages_reminders import api_router as api_reminders_router
 from services.notifications.pages_reminders import router as reminders_router
+from services.notifications.pages_resend import api_router as api_resend_router
+from services.notifications.pages_resend import router as resend_router
 from services.notifications.pages_texts import router as texts_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings
@@ -66,7 +68,8 @@ def build_web(
         app.include_router(router)
     for router in (api_router, api_hand_over_router):
         app.include_router(router)
-    app.include_router(bounces_router)
+    for router in (bounces_router, resend_router, api_resend_router):
+        app.include_router(router)
     for router in (circulars_router, texts_router, reminders_router, board_router):
         app.include_router(router)
     for router in (api_circulars_router, api_reminders_router):

@@ -25,10 +25,11 @@ from services.notifications.channels.email.pace import Pace
 from services.notifications.channels.email.send import SmtpSender
 from services.notifications.domain.delivery import delivery_id
 from services.notifications.epoch_keys import EpochKeys, announce
-from services.notifications.policies import follow_identity, nothing
+from services.notifications.policies import follow_identity
 from services.notifications.post_office import PostOffice
 from services.notifications.postman import Postman
 from services.notifications.projections import project
+from services.notifications.resending import follow_registry
 from services.notifications.return_paths import ReturnPaths
 from services.notifications.sending import Sending
 from services.notifications.settings import NotificationsSettings
@@ -49,11 +50,14 @@ from shared.contracts.policy import EMAIL, Channel, CredentialPolicy, HolderRole
 from shared.contracts.registry import (
     ClassFormed,
     ContactAddress,
+    ContactAddressCorrected,
     CredentialPolicyAdopted,
     EnrolmentKind,
     GuardianDetails,
     GuardianLinked,
+    IdentityCheck,
     InstitutionalMailboxActivated,
+    Note,
     PupilDetails,
     Relationship,
     SchoolRegistered,
@@ -183,13 +187,13 @@ class House:
 
     async def tell(self, *events: Event, school: str = SCHOOL) -> None:
         """These facts happened elsewhere, and we have read them."""
-        react = follow_identity(self.store)
+        reactions = {"identity": follow_identity(self.store), "registry": follow_registry(self.store)}
         for event in events:
             other = self.others[event.service]
             unit = Unit(school, CONTEXT, (Append(f"test/{new_id()}", 0, (event,)),))
             (outcome,) = await other.commit([unit])
             assert isinstance(outcome, Committed)
-            await self._read(event.service, outcome.events, react if event.service == "identity" else nothing)
+            await self._read(event.service, outcome.events, reactions[event.service])
 
     async def _read(self, source: str, events: Sequence[Recorded[Event]], react: object) -> None:
         units = await react(events)  # type: ignore[operator]
@@ -268,6 +272,16 @@ class House:
         """The administrator has made the pupil's institutional mailbox."""
         mailbox = Personal(person=student, value=ContactAddress(email=address))
         await self.tell(InstitutionalMailboxActivated(student=student, mailbox=mailbox), school=school)
+
+    async def address_corrected(self, guardian: str, address: str, school: str = SCHOOL) -> None:
+        """The desk put an address right."""
+        event = ContactAddressCorrected(
+            guardian=guardian,
+            address=Personal(person=guardian, value=ContactAddress(email=address)),
+            identity_check=IdentityCheck.identity_document,
+            reason=Personal(person=guardian, value=Note(text="indirizzo letto male")),
+        )
+        await self.tell(event, school=school)
 
     async def guardian(
         self,

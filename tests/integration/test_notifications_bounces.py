@@ -14,12 +14,14 @@ from services.notifications.bounce_mailbox import BounceReader, MaildirPlace, bo
 from services.notifications.bounces import Bounces, Taken
 from services.notifications.bounces_api import BounceIntake
 from services.notifications.return_paths import HEADER, ReturnPaths
-from shared.contracts.notifications import BounceKind, EmailBounced
+from shared.contracts.identity import AccountRole, ShredReason
+from shared.contracts.notifications import BounceKind, EmailBounced, ResendingReason, ResendRequested
 from shared.contracts.policy import Channel
+from shared.sealing import ClaimReason
 from tests.integration.imap_server import ImapServer
-from tests.integration.notifications_fixtures import House, open_house
+from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
-from tests.integration.test_notifications_postman import family, read
+from tests.integration.test_notifications_postman import family, read, text_of
 
 PATHS = ReturnPaths.from_file
 KEY = b"k" * 48
@@ -180,3 +182,117 @@ async def test_where_the_policy_is_not_exclusive_a_slip_stands_in(house: House) 
         slip = await desk.post(f"/consegne/classi/{class_id}/tagliandi", data={"holders": guardian})
         assert slip.status_code == 200
         assert slip.content.startswith(b"%PDF")
+
+
+@pytest.mark.requirement("E3", part="bounce and correction")
+async def test_a_corrected_address_gets_the_same_secret_at_once(house: House) -> None:
+    guardian = await family(house, "anna.verdi@example.org")
+    delivery = await house.issue(guardian, pin="482913")
+    await house.postman().round()
+    await bounces(house).take(returned(house))
+    class_id = await house.store.pool.fetchval("select class_id from projections.classes_v1")
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        listed = (await desk.get(f"/api/notifications/classes/{class_id}/holders")).json()
+        standing = {row["holder"]: (row["state"], row["next_step"]) for row in listed}[guardian]
+        assert standing == ("bounced", "correct_address")
+        refused = await desk.post(f"/consegne/classi/{class_id}/tagliandi", data={"holders": guardian})
+        assert refused.status_code == 409, "exclusive means exclusive, after a bounce too"
+    await house.address_corrected(guardian, "anna.giusta@example.org")
+    assert await house.postman().round()
+    (first, second) = house.mailbox.received
+    assert second[0] == ["anna.giusta@example.org"]
+    assert text_of(read(first[1])) == text_of(read(second[1])), "the same secret"
+    assert read(second[1])["Message-ID"] == f"<{delivery}.1@scuole.example>"
+    (again,) = await house.events(ResendRequested)
+    assert isinstance(again, ResendRequested)
+    assert again.reason is ResendingReason.address_corrected
+    assert await house.status(delivery) == "accepted"
+    assert await bounces(house).take(returned(house)) is Taken.known, (
+        "the old address says nothing of the new one"
+    )
+    assert await house.status(delivery) == "accepted"
+    reasons = [claim.reason for claim in house.identity.claims]
+    assert reasons == [ClaimReason.send, ClaimReason.resend]
+
+
+async def test_a_correction_sends_nothing_where_all_is_well_or_over(house: House) -> None:
+    guardian = await family(house)
+    await house.issue(guardian)
+    await house.postman().round()
+    await house.address_corrected(guardian, "altra@example.org")
+    assert await house.events(ResendRequested) == [], "it had arrived"
+    await bounces(house).take(returned(house))
+    await house.shred(guardian, ShredReason.expired)
+    await house.address_corrected(guardian, "terza@example.org")
+    assert await house.events(ResendRequested) == [], "nothing is left to send: the desk issues anew"
+
+
+async def test_who_gave_no_address_gets_the_mail_when_the_desk_learns_it(house: House) -> None:
+    guardian = await family(house, email=None)
+    delivery = await house.issue(guardian)
+    assert await house.status(delivery) == "refused"
+    await house.address_corrected(guardian, "anna.verdi@example.org")
+    await house.postman().round()
+    assert await house.status(delivery) == "accepted"
+
+
+@pytest.mark.requirement("M8", part="resend")
+async def test_the_desk_sends_again_with_a_reason_while_the_secret_lives(house: House) -> None:
+    delivery = await sent(house)
+    sessions = Sessions()
+    app = front(house, sessions)
+    path = f"/consegne/recapiti/{delivery}/reinvio"
+    async with browser(app, sessions.open("secretary")) as desk:
+        assert "Parte un’altra e-mail" in (await desk.get(path)).text
+        assert (await desk.post(path)).status_code == 422
+        assert (await desk.post(path, data={"motivo": "address_corrected"})).status_code == 422
+        assert (await desk.post(path, data={"motivo": "not_received"})).status_code == 303
+        twice = await desk.post(path, data={"motivo": "not_received"})
+        assert twice.status_code == 409, "it is on its way"
+        await house.postman().round()
+        assert len(house.mailbox.received) == 2
+        told = (await desk.get(f"/consegne/recapiti/{delivery}")).text
+        assert "Non risulta ricevuta" in told
+        steps = (await desk.get(f"/api/notifications/deliveries/{delivery}")).json()["steps"]
+        assert [s["kind"] for s in steps] == ["mail", "resend", "mail"]
+        again = await desk.post(
+            f"/api/notifications/deliveries/{delivery}/resend", json={"reason": "deleted"}
+        )
+        assert again.status_code == 202
+    for roles, school in ((("teacher",), SCHOOL), (("guardian",), SCHOOL), (("auditor",), SCHOOL)):
+        async with browser(app, sessions.open(*roles, school=school)) as other:  # type: ignore[arg-type]
+            assert (await other.post(path, data={"motivo": "not_received"})).status_code == 403
+    async with browser(app, sessions.open("secretary", school=OTHER_SCHOOL)) as other:
+        assert (await other.post(path, data={"motivo": "not_received"})).status_code == 404
+    assert len(await house.events(ResendRequested)) == 2
+
+
+async def test_nothing_is_sent_again_once_the_secret_is_gone(house: House) -> None:
+    guardian = await family(house)
+    delivery = await house.issue(guardian)
+    await house.postman().round()
+    await house.shred(guardian)
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        answer = await desk.post(f"/consegne/recapiti/{delivery}/reinvio", data={"motivo": "not_received"})
+    assert answer.status_code == 409
+    assert "si emette di nuovo" in answer.text
+
+
+@pytest.mark.requirement("E8", part="activated mailbox")
+async def test_a_pupil_whose_mailbox_changes_gets_it_there_and_nowhere_else(house: House) -> None:
+    await house.school()
+    student = await house.pupil(await house.form_class(), "Rossi", "Giulia", "g@prevista.example")
+    await house.account(student, AccountRole.pupil)
+    await house.mailbox_activated(student, "g.sbagliata@scuola.example")
+    delivery = await house.issue(student, Channel.institutional_mailbox, role=AccountRole.pupil)
+    await house.postman().round()
+    await bounces(house).take(returned(house))
+    assert await house.status(delivery) == "bounced"
+    await house.mailbox_activated(student, "g.rossi@scuola.example")
+    await house.postman().round()
+    assert [to for to, _ in house.mailbox.received] == [
+        ["g.sbagliata@scuola.example"],
+        ["g.rossi@scuola.example"],
+    ]

@@ -12,7 +12,8 @@ import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
 from services.notifications.epoch_keys import announce
-from services.notifications.policies import follow_identity, nothing
+from services.notifications.policies import follow_identity
+from services.notifications.resending import follow_registry
 from shared.contracts.event import INSTANCE, Event
 from shared.contracts.identity import AccountRole
 from shared.contracts.notifications import SealingKeyPublished
@@ -71,7 +72,7 @@ async def test_from_two_streams_to_a_mailbox(
         guardian = await house.guardian(student, "Verdi", "Anna", "anna.verdi@example.org")
         await house.account(guardian)
         house.runtime.background("postman", house.postman().work)
-        await house.runtime.follow({"registry": nothing, "identity": follow_identity(house.store)})
+        await house.runtime.follow({"registry": follow_registry(house.store), "identity": follow_identity(house.store)})
 
         async def registry_is_read() -> bool:
             return (await house.store.cursors()).get("registry", 0) >= await house.others["registry"].head()

@@ -1,5 +1,5 @@
 select delivery, holder, credential, generation, channel, exclusive, expires, status, problem, code, attempts,
-       printings, retry_at, requested_at, changed_at,
+       printings, retry_at, requested_at, changed_at, correlation,
        not coalesce(
            (
                select bool_or(private.may_see(g.guardian, g.student, g.data_access))
