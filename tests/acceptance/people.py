@@ -121,9 +121,15 @@ async def print_holder(desk: Person, account: str) -> bytes:
 async def teacher_of(school: School, class_id: str) -> Key:
     """A teacher with an account, who is assigned to this class; both known to notifications."""
     key = await school.installation.staff(school.code, StaffRole.teacher)
-    await school.happened("StaffAccountOpened", 1)
-    opened = [e for e in await school.events() if e.name == "StaffAccountOpened"]
-    person = next(e.data["holder"] for e in reversed(opened) if "teacher" in e.data["roles"])
+    people: list[str] = []
+
+    async def opened() -> bool:
+        events = [e for e in await school.events() if e.name == "StaffAccountOpened"]
+        people.extend(e.data["holder"] for e in reversed(events) if "teacher" in e.data["roles"])
+        return bool(people)
+
+    await until(opened, what="the teacher's account in the history")
+    person = people[0]
     async with registry_of(school.installation.running.parts.wiring) as registry:
 
         async def known() -> bool:

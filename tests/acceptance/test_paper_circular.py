@@ -311,8 +311,8 @@ async def test_la_comunicazione_va_ai_genitori_e_in_copia_ai_docenti_e_al_person
         assert "Credenziali del registro" in first and re.search(r"\b12\b", first)
     guardian = account_of(AccountRole.guardian, done["guardians"][0])
     async with signed_in(school, keys[guardian]) as family:
-        await family.read(f"/circolari/{circular}")
-        await family.read(f"/circolari/{circular}")
+        await family.read(f"/circolari/{school.customer_id}/{circular}")
+        await family.read(f"/circolari/{school.customer_id}/{circular}")
     await school.happened("CircularRead", 1)
     assert (await school.counts())["CircularRead"] == 1, "a receipt a reader"
 
