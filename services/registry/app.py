@@ -1,8 +1,11 @@
 """The composition root of the registry: the only place that knows every part. `python -m services.registry.app`."""
 
+from functools import partial
+
 import structlog
 import uvloop
 
+from services.registry.desk_imports import sweep
 from services.registry.operations import HERE, Registry
 from services.registry.policies import follow_identity
 from services.registry.projections import REDUCERS, project
@@ -24,6 +27,7 @@ async def run(common: CommonSettings, settings: RegistrySettings) -> None:
         await sessions.start()
         await runtime.follow({"identity": follow_identity(sessions)}, {"identity": {*HEEDED, *REDUCERS}})
         runtime.take_commands(registry.commands.handle)
+        runtime.background("uploads.sweep", partial(sweep, runtime.pool, runtime.store.clock))
         log.info("service.starts", service="registry", listen=settings.listen)
         await runtime.serve(build_web(registry, sessions))
 

@@ -15,6 +15,7 @@ import structlog
 
 from services.registry.directory import ClassBook, Directory
 from services.registry.endings import Endings
+from services.registry.expected import Expected, Newcomers
 from services.registry.findings import Finding
 from services.registry.imports.facts import EnrolmentFact, Parsed
 from services.registry.locks import TURN_LOST, SchoolLocks, Turn
@@ -90,6 +91,7 @@ class Session:
         self.book = ClassBook(intake.store.pool, school)
         self.workspace = Workspace(intake.store)
         self.proposals: list[Proposal] = []
+        self.newcomers = Newcomers(intake.today())
         self.planner = Planner(
             school,
             self.directory,
@@ -157,6 +159,10 @@ class _Run:
         for school in by_school:
             await self._missing(school)
         queries, now = Queries(self.intake.store.pool), self.intake.store.clock()
+        if self.options.dry_run:
+            self.report.expected = Expected()
+            for school, session in sessions.items():
+                self.report.expected.add(session.newcomers.under(await queries.policy(school, now)))
         for finding in await remarks(queries, by_school, self.report.counts, now):
             self.report.finding(finding, None, self.parsed.format)
 
@@ -237,6 +243,8 @@ class _Run:
                 self.report.finding(finding, fact.at, self.parsed.format)
             self.taken += planned.student is not None
         self.report.counts.add(plans)
+        if self.options.dry_run:
+            session.newcomers.take(plans)
         self.report.counts.kind_assumed += assumed
 
     def _unknown_school(self, school: str, facts: Sequence[EnrolmentFact]) -> None:

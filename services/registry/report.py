@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
+from services.registry.expected import Expected
 from services.registry.findings import Finding
 from services.registry.imports.facts import Format, Parsed, Where
 from services.registry.imports.problems import Problem, Refused
@@ -131,7 +132,8 @@ class ReportedProblem(BaseModel):
 
 
 class Report(BaseModel):
-    """`problems` holds the first thousand; `counts` counts all. `outcome` is what went in, or would."""
+    """`problems` holds the first thousand; `counts` counts all. `outcome` is what went in, or would. `expected`: of a
+    dry run, what the policy in force would make of the newcomers."""
 
     import_id: str
     file: str
@@ -140,6 +142,7 @@ class Report(BaseModel):
     unreadable: bool = False
     rows: int = 0
     counts: Counts = Field(default_factory=Counts)
+    expected: Expected | None = None
     problems: list[ReportedProblem] = Field(default_factory=list)
 
     def finding(self, finding: Finding, at: Where | None, kind: Format) -> None:

@@ -46,6 +46,21 @@ class Uploads:
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[UploadFile]:
         """The field `file` of a form. Problems: 503 when all places are taken, and nothing is read; 422 without it."""
+        async with self.place(), request.form(max_files=1, max_fields=_FIELDS) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise Problem(
+                    422,
+                    "invalid-fields",
+                    TITLES[422],
+                    N_("Manca il file da importare."),
+                    errors=[{"pointer": "#/body/file", "detail": gettext(N_("Manca il file da importare."))}],
+                )
+            yield file
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One of the places, for as long as the block runs; problem 503 when all are taken."""
         if not self._free:
             raise Problem(
                 503,
@@ -56,18 +71,6 @@ class Uploads:
             )
         self._free -= 1
         try:
-            async with request.form(max_files=1, max_fields=_FIELDS) as form:
-                file = form.get("file")
-                if not isinstance(file, UploadFile):
-                    raise Problem(
-                        422,
-                        "invalid-fields",
-                        TITLES[422],
-                        N_("Manca il file da importare."),
-                        errors=[
-                            {"pointer": "#/body/file", "detail": gettext(N_("Manca il file da importare."))}
-                        ],
-                    )
-                yield file
+            yield
         finally:
             self._free += 1

@@ -6,7 +6,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.registry.api import router as api_router
+from services.registry.desk_imports import DeskImports
 from services.registry.family_pages import router as family_pages_router
+from services.registry.import_pages import IMPORTS
+from services.registry.import_pages import router as import_pages_router
 from services.registry.mailbox_api import router as mailbox_api_router
 from services.registry.mailbox_pages import router as mailbox_pages_router
 from services.registry.operations import Registry
@@ -47,6 +50,7 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
         extra_hosts=(runtime.settings.listen,),
         body_limits={
             "/api/registry/imports": UPLOAD_LIMIT,
+            IMPORTS: UPLOAD_LIMIT,
             "/api/registry/mailboxes": LIST_LIMIT,
             "/registro/sportello/caselle": LIST_LIMIT,
             "/registro/sportello/incarichi/elenco": LIST_LIMIT,
@@ -67,11 +71,13 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
     )
     app.state.registry_service = registry
     app.state.uploads = Uploads()
+    app.state.desk_imports = DeskImports(registry, app.state.uploads)
     app.include_router(api_router)
     app.include_router(pages_router)
     for router in PEOPLE:
         app.include_router(router)
     app.include_router(policy_api_router)
     app.include_router(policy_pages_router)
+    app.include_router(import_pages_router)
     add_reference(app, OPENAPI)
     return app

@@ -1,0 +1,1 @@
+delete from private.uploads where expires <= $1
