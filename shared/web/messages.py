@@ -2,6 +2,10 @@
 
 `python -m shared.web.messages FOLDER...` adds to each `FOLDER/locales/en.po` what is still missing, to be
 filled in by hand; `--check` only tells, and fails.
+
+English has every message. The other languages of M14 have those of families' pages: of the templates and modules that
+`FOLDER/locales/family.txt` lists, a pattern a line (`templates/own.html`, `pages_*.py`). `--family` does the same for
+these, in every language.
 """
 
 import argparse
@@ -15,12 +19,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
-from shared.web.i18n import SHARED_LOCALES, SOURCE_LANGUAGE
+from shared.web.i18n import LANGUAGES, SHARED_LOCALES, SOURCE_LANGUAGE
 
 KEYWORDS = {"_": None, "gettext": None, "t": None, "N_": None, "ngettext": (1, 2)}
 _METHODS = {".py": "python", ".html": "jinja2.ext:babel_extract", ".txt": "jinja2.ext:babel_extract"}
 _OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 
+FAMILY = "family.txt"
+TRANSLATIONS = tuple(tag for tag in LANGUAGES if tag != SOURCE_LANGUAGE)
 
 # Short on purpose: no dates and no names of tools, so that a catalogue changes only where its messages do.
 HEADER = """msgid ""
@@ -71,11 +77,27 @@ def _translated(catalogue: Catalog, message: Message) -> bool:
     return isinstance(entry.string, str) or all(entry.string)
 
 
-def missing(folder: Path, language: str = "en") -> list[Message]:
-    """Messages under `folder` that neither its own catalogue nor the shared one has in `language`."""
+def family(folder: Path) -> list[Message]:
+    """The messages of families' pages, as `locales/family.txt` lists these. Raises ValueError for a pattern that no
+    file fits."""
+    lines = (folder / "locales" / FAMILY).read_text("utf-8").splitlines()
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    files = {
+        pattern: {p.relative_to(folder).as_posix() for p in folder.glob(pattern)} for pattern in patterns
+    }
+    if idle := [pattern for pattern, found in files.items() if not found]:
+        raise ValueError(f"{folder}/locales/{FAMILY}: no file fits {', '.join(idle)}")
+    listed = set().union(*files.values())
+    return [message for message in extract(folder) if message.file in listed]
+
+
+def missing(folder: Path, language: str = "en", *, of_family: bool = False) -> list[Message]:
+    """Messages under `folder` that neither its own catalogue nor the shared one has in `language`; `of_family`: of
+    families' pages only."""
     own = read_catalogue(folder / "locales" / f"{language}.po", language)
     shared = read_catalogue(SHARED_LOCALES / f"{language}.po", language)
-    return [m for m in extract(folder) if not _translated(own, m) and not _translated(shared, m)]
+    wanted = family(folder) if of_family else extract(folder)
+    return [m for m in wanted if not _translated(own, m) and not _translated(shared, m)]
 
 
 def faulty(path: Path) -> list[str]:
@@ -84,12 +106,12 @@ def faulty(path: Path) -> list[str]:
     return [f"{message.id!r}: {error}" for message, errors in catalogue.check() for error in errors]
 
 
-def update(folder: Path, language: str = "en") -> int:
+def update(folder: Path, language: str = "en", *, of_family: bool = False) -> int:
     """Add the missing messages to the folder's catalogue, untranslated; returns how many."""
     path = folder / "locales" / f"{language}.po"
     catalogue = read_catalogue(path, language)
     before = len(catalogue)
-    for message in missing(folder, language):
+    for message in missing(folder, language, of_family=of_family):
         catalogue.add(message.id)
     added = len(catalogue) - before
     if added:
@@ -107,19 +129,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shared.web.messages", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--language", default="en")
+    parser.add_argument("--family", action="store_true", help="families' pages, in every language")
     parser.add_argument("--check", action="store_true", help="change nothing, fail when something is missing")
     options = parser.parse_args(arguments)
     if options.language == SOURCE_LANGUAGE:
         parser.error("Italian is the source: its messages are the ids")
     total = 0
-    for folder in options.folders:
+    languages = TRANSLATIONS if options.family else (options.language,)
+    for folder, language in ((f, tag) for f in options.folders for tag in languages):
         if options.check:
-            for message in missing(folder, options.language):
-                sys.stdout.write(f"{folder / message.file}:{message.line}: {message.id!r}\n")
+            for message in missing(folder, language, of_family=options.family):
+                sys.stdout.write(f"{folder / message.file}:{message.line}: {language}: {message.id!r}\n")
                 total += 1
         else:
-            count = update(folder, options.language)
-            sys.stdout.write(f"{folder}/locales/{options.language}.po: {count} added\n")
+            count = update(folder, language, of_family=options.family)
+            sys.stdout.write(f"{folder}/locales/{language}.po: {count} added\n")
     return 1 if options.check and total else 0
 
 

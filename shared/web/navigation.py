@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from shared.web.actions import Action, may
+from shared.web.family import family_navigation
 from shared.web.i18n import N_, gettext
 from shared.web.sessions import STAFF, Principal
 from shared.web.templating import NavItem
@@ -19,12 +20,6 @@ _DESK: tuple[tuple[Action, str, str], ...] = (
     (Action.manage_staff, N_("Personale"), "/accesso/sportello/personale"),
 )
 
-_FAMILY: tuple[tuple[Action, str, str], ...] = (
-    (Action.own_account, N_("Registro"), "/registro/"),
-    (Action.read_circulars, N_("Circolari"), "/circolari/"),
-    (Action.own_account, N_("Il mio accesso"), "/accesso/il-mio-accesso"),
-)
-
 _TEACHER: tuple[tuple[Action, str, str], ...] = (
     (Action.hand_over_in_class, N_("Consegna dei tagliandi"), "/consegne/consegna"),
 )
@@ -36,17 +31,6 @@ def navigation_of(principal: Principal | None, active: str) -> Sequence[NavItem]
     if principal is None or principal.roles & STAFF:
         return desk_navigation(principal, active)
     return family_navigation(principal, active)
-
-
-def family_navigation(principal: Principal | None, active: str) -> Sequence[NavItem]:
-    """What a parent or a pupil finds on every page of theirs. `active`: the href of the entry it belongs to."""
-    if principal is None:
-        return ()
-    return [
-        NavItem(gettext(label), href, href == active)
-        for action, label, href in _FAMILY
-        if may(principal, action)
-    ]
 
 
 def desk_navigation(principal: Principal | None, active: str) -> Sequence[NavItem]:

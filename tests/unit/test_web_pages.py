@@ -135,13 +135,10 @@ def test_arabic_runs_from_right_to_left(tmp_path: Path) -> None:
         'msgid ""\nmsgstr "Language: ar\\n"\n\nmsgid "Esci"\nmsgstr "خروج"\n', "utf-8"
     )
     catalogues = Catalogues([tmp_path])
-    assert [(x.tag, x.direction) for x in catalogues.languages] == [
-        ("it", "ltr"),
-        ("en", "ltr"),
-        ("ar", "rtl"),
-    ]
+    assert [x.tag for x in catalogues.languages if x.direction == "rtl"] == ["ar"]
     assert catalogues.of("ar").gettext("Esci") == "خروج"
-    assert catalogues.of("ar").gettext("Annulla") == "Annulla"
+    assert catalogues.of("ar").gettext("Annulla") == "إلغاء"
+    assert catalogues.of("ar").gettext("Nessuno lo ha tradotto") == "Nessuno lo ha tradotto"
 
 
 def test_everything_shared_is_in_english() -> None:
