@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.notifications.domain.school_texts import Template
+from services.notifications.labels_family import AUDIENCES
 from shared.contracts.notifications import Audience
 from shared.web.i18n import N_
 
-AUDIENCES: Final[Mapping[Audience, str]] = {
-    Audience.guardians: N_("Genitori"),
-    Audience.pupils: N_("Alunne e alunni"),
-    Audience.teachers: N_("Docenti"),
-    Audience.ata: N_("Personale ATA"),
-    Audience.public: N_("Sito web"),
-}
+__all__ = [
+    "AUDIENCES",
+    "AUDIENCE_HINTS",
+    "LETTERHEAD_FAULTS",
+    "NOTICES",
+    "TEMPLATES",
+    "TEMPLATE_HINTS",
+    "WORD_FAULTS",
+]
+
 AUDIENCE_HINTS: Final[Mapping[Audience, str]] = {
     Audience.guardians: N_("All’indirizzo e-mail di ciascun genitore o tutore."),
     Audience.pupils: N_("Alla casella istituzionale, quando è attiva."),

@@ -159,7 +159,7 @@ async def unread(pool: Pool, circular: Circular) -> dict[Audience, list[Member]]
     for member in await members(pool, circular.school, circular.audience, circular.year):
         if member.holder not in have:
             found[member.audience].append(member)
-    return dict(found)
+    return {audience: found[audience] for audience in PEOPLE if audience in found}
 
 
 async def notices(pool: Pool, circulars: Collection[str]) -> dict[str, Counter[str]]:
