@@ -1,5 +1,6 @@
 """The pages of access, under /accesso and /s/<customer id>. Phones first; all of it works without JavaScript."""
 
+import re
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from services.identity.queries import School
 from services.identity.signing_in import Objection
 from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front, front_of, start_of
 from shared.contracts.identity import AccountRole
-from shared.web.actions import Action, allowed
+from shared.web.actions import Action, allowed, may
 from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext, ngettext
 from shared.web.sessions import Principal, clear_session, optional_principal, safe_next
@@ -25,6 +26,8 @@ Field = Annotated[str, Form(max_length=1024)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 CHANGE = "/accesso/cambio-password"
 SIGN_IN = "/accesso/"
+HAND_OVER = "/consegne/consegna"
+_SLIP = re.compile(r"[0-9a-f-]{36}")
 WRONG_CURRENT = N_("La password attuale non è questa.")
 NEW_DIFFERS = N_("Le due nuove password non sono uguali.")
 MISSING = {
@@ -65,8 +68,9 @@ def _signing_in(router: APIRouter, front: Front) -> None:
         )
 
     @router.get("/s/{customer_id}", name="school_front")
-    async def school_front(request: Request, customer_id: str, who: Anyone) -> Response:
-        """The school's own stable address (P6, E4). Whatever else a slip's QR carries is for others."""
+    async def school_front(request: Request, customer_id: str, who: Anyone, c: str = "") -> Response:
+        """The school's own stable address (P6, E4). `c`, the slip whose QR code was scanned, is for who may hand it
+        over; everybody else signs in here as with any other address (P5)."""
         school = await front.school_at(customer_id)
         if school is None:
             raise Problem(
@@ -78,7 +82,8 @@ def _signing_in(router: APIRouter, front: Front) -> None:
                 ),
             )
         if who is not None and who.school == school.code:
-            return RedirectResponse("/accesso/inizio", status_code=303)
+            scans = _SLIP.fullmatch(c) is not None and may(who, Action.hand_over_in_class)
+            return RedirectResponse(f"{HAND_OVER}/{c}" if scans else "/accesso/inizio", status_code=303)
         response = page(request, school, "")
         front.remember_school(response, school)
         return response
