@@ -65,7 +65,7 @@ class MailboxesAnswer(BaseModel):
     problems: list[WrongMailbox]
 
 
-@router.post("", responses=problems(401, 403, 409, 422, 503), openapi_extra=_BY_EITHER)
+@router.post("", responses=problems(401, 403, 422, 503), openapi_extra=_BY_EITHER)
 async def activate(
     request: Request,
     who: Activating,
@@ -82,7 +82,7 @@ async def activate(
     )
     if done.key_reused:
         raise Problem(
-            409,
+            422,
             "idempotency-key-reused",
             N_("Chiave di idempotenza già usata"),
             N_("Questa Idempotency-Key è già servita per una richiesta con altro contenuto."),

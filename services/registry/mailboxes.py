@@ -25,7 +25,7 @@ from services.registry.locks import TURN_LOST, SchoolLocks
 from services.registry.queries import today
 from shared.contracts.event import Context
 from shared.eventstore.commands import Workspace
-from shared.eventstore.units import ConcurrencyConflict, IdempotencyKey, KeyReused, Repeated, Unit
+from shared.eventstore.units import ConcurrencyConflict, IdempotencyKey, Unit
 from shared.runtime import Runtime
 from shared.sql import Statements
 
@@ -111,6 +111,8 @@ class Mailboxes:
             return await self._chosen(school, wanted)
         for tries_left in reversed(range(_TRIES)):
             async with self._locks.held([school]) as turn:
+                if key is not None and (known := await self._known(key)) is not None:
+                    return known
                 outcome = await self._chosen(school, wanted)
                 workspace = Workspace(self._runtime.store)
                 await workspace.load(STUDENT, [student for student, _ in outcome.chosen])
@@ -123,14 +125,12 @@ class Mailboxes:
                 result = {"known": len(outcome.chosen) + outcome.unchanged}
                 unit = Unit(school, context, appends, (turn.kept(school),), kept, result)
                 try:
-                    (done,) = await self._runtime.store.commit([unit], atomic=True)
+                    await self._runtime.store.commit([unit], atomic=True)
                 except (ConcurrencyConflict, TURN_LOST):
                     if not tries_left:
                         raise
                     continue
-                if isinstance(done, Repeated):
-                    return Outcome(unchanged=int(done.result["known"]))
-                return Outcome(key_reused=True) if isinstance(done, KeyReused) else outcome
+                return outcome
         raise AssertionError("unreachable")
 
     async def activate_file(
@@ -146,6 +146,15 @@ class Mailboxes:
     async def by_class(self, school: str, year: str, on: date) -> list[ClassMailboxes]:
         rows = await self._pool.fetch(SQL("mailbox_counts"), school, year, on)
         return [ClassMailboxes(r["class_id"], r["title"], r["pupils"], r["active"]) for r in rows]
+
+    async def _known(self, key: IdempotencyKey) -> Outcome | None:
+        """What a repeated key was answered."""
+        row = await self._pool.fetchrow(SQL("known_results"), [key.scope], [key.key])
+        if row is None:
+            return None
+        if row["fingerprint"] != key.fingerprint:
+            return Outcome(key_reused=True)
+        return Outcome(unchanged=int(json.loads(row["result"])["known"]))
 
     async def _chosen(self, school: str, wanted: Sequence[Wanted]) -> Outcome:
         known = await self._pupils(school, wanted)

@@ -303,8 +303,8 @@ async def test_a_guardian_sees_their_children(
     english = await site.get(
         "/registro/?lang=en", headers=session(signed.sign_in(entered["guardians"][0], "guardian"))
     )
-    assert "Change password" in english.text
-    assert "Cambia password" not in english.text
+    assert "Your children at school" in english.text
+    assert "Gli alunni che segue" not in english.text
 
 
 async def test_a_guardian_without_access_is_told(
