@@ -20,6 +20,7 @@ from deploy.demo.memory import Key
 from deploy.demo.visitor import Visitor
 from deploy.supervisor import Running
 from services.identity.domain.account import account_id
+from services.registry.api_keys import USUAL_SCOPES, Scope
 from shared.contracts.identity import AccountRole, StaffRole
 from shared.contracts.policy import PRESETS
 from shared.ids import new_id
@@ -181,7 +182,7 @@ class Installation:
         async with registry_of(self.running.parts.wiring) as registry:
             await registry.register_school(code, f"Istituto di prova {number}", customer, **settings)
             await registry.adopt_policy(code, with_passwords(PRESETS[policy]), "acceptance test")
-            key = await registry.add_api_key(code, "prova")
+            key = await registry.add_api_key(code, "prova", USUAL_SCOPES | {Scope.mailboxes})
         return School(self, code, customer, key.secret)
 
     async def enrol(
