@@ -43,12 +43,19 @@ def browser(engine: CaddyEngine) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_an_import_may_have_64_megabytes(browser: httpx.Client) -> None:
-    path = "/api/registry/imports"
+@pytest.mark.parametrize("path", ["/api/registry/imports", "/registro/sportello/importa"])
+def test_an_import_may_have_64_megabytes(browser: httpx.Client, path: str) -> None:
     assert browser.post(path, content=bytes(60 * MEGABYTE)).text == "registry took it"
     too_large = browser.post(path, content=bytes(65 * MEGABYTE))
     assert too_large.status_code == 413
-    assert too_large.headers["content-type"] == "application/problem+json"
+    is_json = too_large.headers["content-type"] == "application/problem+json"
+    assert is_json is path.startswith("/api/")
+
+
+@pytest.mark.parametrize("path", ["/api/registry/mailboxes", "/registro/sportello/caselle/anteprima"])
+def test_a_list_may_have_eight(browser: httpx.Client, path: str) -> None:
+    assert browser.post(path, content=bytes(7 * MEGABYTE)).text == "registry took it"
+    assert browser.post(path, content=bytes(9 * MEGABYTE)).status_code == 413
 
 
 @pytest.mark.parametrize(
