@@ -20,16 +20,18 @@ InClass = Annotated[DeskUser, Depends(allowed(Action.hand_over_in_class))]
 
 _WHY = {
     "superseded": N_(
-        "Questo foglio non vale più: le credenziali sono state sostituite o chiuse. Lo distrugga."
+        "Questo foglio non vale più: le credenziali sono state sostituite, sospese o chiuse. Lo restituisca alla segreteria."
     ),
-    "expired": N_("La password di questo foglio è scaduta: la segreteria ne emette un’altra. Lo distrugga."),
+    "expired": N_(
+        "La password di questo foglio è scaduta: la segreteria ne emette un’altra. Lo restituisca alla segreteria."
+    ),
     "already_handed_over": N_(
         "Questo foglio risulta già consegnato: se è un errore, annulli prima quella consegna."
     ),
     "not_handed_over": N_("Non risulta nessuna consegna di questo foglio: non c’è niente da annullare."),
     "not_printed": N_("Questo foglio non è ancora stato stampato."),
     "delegate_unnamed": N_("Scriva chi ritira."),
-    "reason_needed": N_("Scriva perché la consegna si annulla."),
+    "reason_needed": N_("Scriva perché il foglio non risulta consegnato."),
 }
 
 

@@ -241,7 +241,7 @@ async def undo(request: Request, who: InClass, slip_id: str, motivo: Reason = ""
     desk = desk_of(request)
     _, slip, _ = await slip_to_hand_over(desk, who, slip_id)
     if not motivo.strip():
-        missing = {"motivo": gettext(N_("Scriva perché la consegna si annulla."))}
+        missing = {"motivo": gettext(N_("Scriva perché il foglio non risulta consegnato."))}
         return await _undo_page(request, who, slip_id, missing)
     try:
         await undo_hand_over(

@@ -143,6 +143,14 @@ async def test_families_start_in_the_register_and_staff_at_the_desk(world: World
     desk = Browser(browser.client, {})
     entered = await desk.post("/accesso/", codice=staff_code, password=CHOSEN)
     assert entered.headers["location"] == "/consegne/"
+    slip = "01a201cd-4ff2-70e4-9507-e416fece3b42"
+    for who, code, there in (
+        (browser, slip, "/accesso/inizio"),
+        (desk, slip, f"/consegne/consegna/{slip}"),
+        (desk, "../avvisi", "/accesso/inizio"),
+    ):
+        scanned = await who.get(f"/s/liceo-prova?c={code}")
+        assert scanned.headers["location"] == there
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ async def test_what_serves_no_more_is_not_handed_over(house: House) -> None:
     async with one.desk() as desk:
         assert "non vale più" in (await desk.get(f"/consegne/consegna/{luca}")).text
         refused = await desk.post(f"/consegne/consegna/{luca}", data={"a": "holder"})
-        assert refused.status_code == 409 and "Lo distrugga" in refused.text
+        assert refused.status_code == 409 and "Lo restituisca" in refused.text
         house.store.clock = lambda: house.now() + timedelta(days=31)
         page = (await desk.get(HAND_OVER.format(one.id))).text
         assert "Fogli che non valgono più" in page

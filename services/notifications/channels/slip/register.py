@@ -24,14 +24,16 @@ def render_register(
         "code": printable(school.code)[0],
         "heading": heading,
         "statement": (
-            f"Fogli stampati il {long_date(today, 'it')}. Ogni foglio si consegna piegato e chiuso; chi lo ritira "
-            "firma accanto al nome dell'intestatario."
+            f"Fogli da consegnare al {long_date(today, 'it')}. Ogni foglio si consegna piegato e chiuso; chi lo ritira "
+            "firma accanto al nome dell'intestatario, e se è un delegato scrive anche il proprio nome. Chi è assente "
+            "resta senza firma."
         ),
         "columns": [
             "N.",
             "Intestatario e riferimento",
             "Ruolo",
             labels["receipt_date"],
+            "Nome del delegato",
             "Firma di chi ritira",
         ],
         "lines": [
