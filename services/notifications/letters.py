@@ -7,6 +7,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.notifications.channels.languages import known_language
+from services.notifications.domain.school_texts import Words
 from services.notifications.names import collation_key, full_name, spoken_name
 from shared.contracts.event import Context
 from shared.contracts.policy import Channel
@@ -58,6 +60,7 @@ class Letter:
     correlation: str
     cause: str
     language: str | None
+    words: Words
     user_code: str = field(repr=False)
     name: str = field(repr=False)
     spoken_name: str = field(repr=False)
@@ -126,6 +129,7 @@ def _letter(row: Mapping[str, Any]) -> Letter:
         correlation=row["correlation"],
         cause=row["cause"],
         language=row["language"],
+        words=words_in(row["words"], known_language(row["language"])),
         user_code=row["user_code"] or "",
         name=full_name(row["family_name"], row["given_name"]),
         spoken_name=spoken_name(row["family_name"], row["given_name"]),
@@ -140,6 +144,12 @@ def _letter(row: Mapping[str, Any]) -> Letter:
             for c in children
         ),
     )
+
+
+def words_in(found: str | None, language: str) -> Words:
+    """A school's own words of one message in this language, of all that it has for it (JSON, by language)."""
+    own = json.loads(found).get(language) if found else None
+    return Words(*own) if own else Words()
 
 
 def last_day(expires: datetime) -> date:

@@ -1,17 +1,15 @@
 """What is written in a notice, from our projections: a circular or a reminder, and its one recipient."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from services.notifications.channels.email.message import NO_WORDS, Envelope
+from services.notifications.channels.email.message import Envelope
 from services.notifications.channels.email.notices import CircularMail, Mail, ReminderMail
 from services.notifications.channels.languages import Role, known_language
 from services.notifications.channels.people import SchoolHead
-from services.notifications.domain.school_texts import Words
-from services.notifications.letters import ROME, last_day
+from services.notifications.letters import ROME, last_day, words_in
 from services.notifications.names import spoken_name
 from services.notifications.post_office import PostOffice
 from shared.contracts.event import Context
@@ -81,7 +79,7 @@ class NoticeLetter:
             language=language,
             sent_at=now.astimezone(ROME),
         )
-        words = _words(row["words"], language)
+        words = words_in(row["words"], language)
         if self.kind is NoticeKind.circular:
             return CircularMail(
                 envelope=envelope,
@@ -131,8 +129,3 @@ async def notice_letters(pool: Pool, notices: Collection[str], now: datetime) ->
         )
         for row in rows
     ]
-
-
-def _words(found: str | None, language: str) -> Words:
-    own = json.loads(found).get(language) if found else None
-    return Words(*own) if own else NO_WORDS

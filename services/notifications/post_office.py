@@ -52,4 +52,5 @@ class PostOffice:
             concerning=tuple(Child(child.spoken_name, child.class_title) for child in letter.children),
             language=known_language(letter.language),
             must_change=letter.must_change,
+            words=letter.words,
         )

@@ -13,6 +13,7 @@ import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
 from shared.contracts.event import Personal
+from shared.contracts.identity import LanguageChosen
 from shared.contracts.notifications import (
     CircularPublished,
     CircularRead,
@@ -374,6 +375,19 @@ async def test_a_school_adapts_its_words_and_its_letterhead(world: World) -> Non
     assert mail["Subject"] == "Istituto comprensivo «Via dei Tigli»: leggete!"
     assert "Gentile famiglia di" in text_of(mail)
     assert f"/circolari/{CUSTOMER}/" in text_of(mail)
+    # The mail with the credentials opens and closes so too, in the language that its holder chose.
+    async with world.by("principal") as office:
+        own = {"opening": "Dear family of {nome}", "closing": None, "subject": None}
+        assert (await office.put("/api/notifications/texts/credentials/fr", json=own)).status_code == 204
+    irene = world.people["irene"]
+    await world.house.account(irene)
+    await world.house.tell(LanguageChosen(account=f"account-{irene}", holder=irene, language="fr"))
+    await world.house.issue(irene)
+    await all_sent(world.house)
+    said = text_of(mails(world.house)[-1])
+    assert "Dear family of Irene Bianchi" in said
+    assert "Parent ou tuteur de" in said
+    assert world.house.secrets[await world.house.credential_of(irene)].password in said
     for role in ("teacher", "guardian", "administrator"):
         async with world.by(role) as other:
             assert (await other.get("/consegne/testi")).status_code == 403

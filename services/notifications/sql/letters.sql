@@ -7,7 +7,7 @@ select d.delivery, d.school, d.account, d.holder, d.credential, d.generation, d.
        a.role, a.user_code, a.must_change, sec.secret,
        coalesce(g.family_name, p.family_name) as family_name,
        coalesce(g.given_name, p.given_name) as given_name,
-       g.language,
+       coalesce(chosen.language, g.language) as language,
        case d.channel
            when 'institutional_mailbox' then activated.email
            else coalesce(corrected.email, first_address.email)
@@ -17,6 +17,10 @@ select d.delivery, d.school, d.account, d.holder, d.credential, d.generation, d.
            where c.school = d.school and c.state = 'open' and c.planned_at <= d.requested_at
              and private.covers(c.roles, c.classes, a.policy_role, d.holder)
        ) as pace,
+       (
+           select jsonb_object_agg(w.language, jsonb_build_array(w.subject, w.opening, w.closing))
+           from projections.mail_words_v1 w where w.school = d.school and w.template = 'credentials'
+       ) as words,
        coalesce(children.children, '[]') as children
 from projections.deliveries_v1 d
 join projections.accounts_v1 a using (account)
@@ -24,6 +28,7 @@ left join projections.resends_v1 r using (delivery)
 left join projections.schools_v1 s on s.school = d.school
 left join projections.secrets_v1 sec on sec.credential = d.credential
 left join projections.guardians_v1 g on g.guardian = d.holder
+left join projections.chosen_languages_v1 chosen on chosen.holder = d.holder
 left join projections.pupils_v1 p on p.student = d.holder
 left join projections.corrected_addresses_v1 corrected on corrected.guardian = d.holder
 left join projections.mailboxes_v1 activated on activated.student = d.holder
