@@ -20,7 +20,7 @@ _AGAIN = {
         "ne prepara uno nuovo."
     ),
     Channel.institutional_mailbox: N_(
-        "Se non è ancora entrato: la segreteria può inviare di nuovo il messaggio alla casella che la scuola gli ha dato."
+        "Se non è ancora entrato: la segreteria può inviare di nuovo il messaggio alla casella data dalla scuola."
     ),
     Channel.activation_link: N_(
         "Se non è ancora entrato: la segreteria può inviare di nuovo il messaggio con il link di attivazione."

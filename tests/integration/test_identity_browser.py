@@ -40,7 +40,7 @@ async def look(page: Page, name: str) -> None:
 async def enter(page: Page, code: str, password: str) -> None:
     await page.get_by_label("Codice utente").fill(code)
     await page.get_by_label("Password", exact=True).fill(password)
-    await page.get_by_role("button", name="Accedi").click()
+    await page.get_by_role("button", name="Accedi", exact=True).click()
 
 
 @pytest.mark.parametrize(("width", "javascript"), [(360, False), (1280, True)])
