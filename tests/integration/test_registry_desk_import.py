@@ -25,6 +25,7 @@ from tests.integration.registry_fixtures import (
     with_school,
 )
 from tests.integration.test_registry_http import Signed, csv, key, session, signed, site
+from tests.integration.test_registry_uploads import MULTIPART, Watched, multipart
 
 __all__ = ["kek_file", "key", "registry", "registry_settings", "signed", "site"]
 PAGE = "/registro/sportello/importa"
@@ -51,6 +52,7 @@ async def pupils(registry: Registry) -> int:
     return sum(isinstance(event, StudentEnrolled) for event in await events_of(registry))
 
 
+@pytest.mark.requirement("S3", part="at the desk, after a preview")
 async def test_a_file_is_looked_at_then_carried_out_once(
     site: httpx.AsyncClient, secretary: dict[str, str], registry: Registry
 ) -> None:
@@ -93,24 +95,30 @@ async def test_the_preview_says_who_would_wait_and_why(
     assert f"1 persona aspetterà il {opens:%d/%m/%Y}, quando cominciano le consegne." in page
 
 
-@pytest.mark.parametrize(
-    ("role", "strong", "status"),
-    [
-        ("secretary", True, 200),
-        ("principal", True, 200),
-        ("secretary", False, 403),
-        ("administrator", True, 403),
-        ("teacher", True, 403),
-        ("guardian", True, 403),
-    ],
+WHO: tuple[tuple[Role | None, bool, int], ...] = (
+    ("secretary", True, 200),
+    ("principal", True, 200),
+    ("secretary", False, 403),
+    ("administrator", True, 403),
+    ("teacher", True, 403),
+    ("guardian", True, 403),
+    (None, True, 401),
 )
-async def test_who_may_import(
-    site: httpx.AsyncClient, signed: Signed, role: Role, strong: bool, status: int
+
+
+async def test_who_may_import_and_strangers_are_refused_before_a_byte_is_read(
+    site: httpx.AsyncClient, signed: Signed
 ) -> None:
-    who = session(signed.sign_in("x", role, strong=strong)) | {"Accept": "application/json"}
-    assert (await site.get(PAGE, headers=who)).status_code == status
-    assert (await sent(site, who)).status_code == (303 if status == 200 else status)
-    assert (await site.post(f"{PAGE}/nothing", headers=who)).status_code == (404 if status == 200 else status)
+    for role, strong, status in WHO:
+        who = {} if role is None else session(signed.sign_in("x", role, strong=strong))
+        who |= {"Accept": "application/json"}
+        body = Watched(multipart(THREE))
+        assert (await site.get(PAGE, headers=who)).status_code == status, role
+        answer = await site.post(PAGE, content=body, headers=who | MULTIPART)
+        assert answer.status_code == (303 if status == 200 else status), role
+        assert body.begun.is_set() is (status == 200), role
+        other = await site.post(f"{PAGE}/nothing", headers=who)
+        assert other.status_code == (404 if status == 200 else status), role
 
 
 async def test_anothers_file_does_not_exist(
@@ -142,14 +150,12 @@ async def test_a_file_of_another_school_brings_nothing(
     assert "Non entrerebbe nulla" in page.text and "Importa adesso" not in page.text
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [(b"%PDF-1.7 nothing", "PDF"), (b"", ""), (b"only,some\n1,2\n", "")]
-)
 async def test_a_file_that_cannot_be_read_is_said_and_not_kept(
-    site: httpx.AsyncClient, secretary: dict[str, str], registry: Registry, content: bytes, said: str
+    site: httpx.AsyncClient, secretary: dict[str, str], registry: Registry
 ) -> None:
-    answer = await sent(site, secretary, content)
-    assert answer.status_code == 422 and 'id="errori"' in answer.text and said in answer.text
+    for content, said in ((b"%PDF-1.7 nothing", "PDF"), (b"", ""), (b"only,some\n1,2\n", "codice_alunno")):
+        answer = await sent(site, secretary, content)
+        assert answer.status_code == 422 and 'id="errori"' in answer.text and said in answer.text
     assert await registry.runtime.pool.fetchval("select count(*) from private.uploads") == 0
 
 
