@@ -10,7 +10,7 @@ create table projections.policy_versions_v1 (
 -- What stood until now, as the upcaster reads it; a rebuild puts the histories' own rows in its place.
 insert into projections.policy_versions_v1 (school, position, in_force_from, policy)
 select school, 0, date '0001-01-01',
-       policy || '{"reminder_days": null, "staff_password_only_until": "9999-12-31"}'
+       policy || '{"guardians_of_age": "keep", "reminder_days": null, "staff_password_only_until": "9999-12-31"}'
 from projections.schools_v1
 where policy <> '{}';
 

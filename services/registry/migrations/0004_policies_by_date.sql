@@ -15,7 +15,8 @@ insert into projections.policy_versions_v1
     (school, position, in_force_from, policy, reason, adopted_by, adopted_at)
 select e.school, e.position,
        ((told.entry ->> 'time')::timestamptz at time zone 'Europe/Rome')::date,
-       (told.entry #> '{data,policy}') || '{"reminder_days": null, "staff_password_only_until": "9999-12-31"}',
+       (told.entry #> '{data,policy}')
+           || '{"guardians_of_age": "keep", "reminder_days": null, "staff_password_only_until": "9999-12-31"}',
        told.entry #>> '{data,reason}',
        told.entry ->> 'actor',
        (told.entry ->> 'time')::timestamptz
