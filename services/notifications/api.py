@@ -32,6 +32,7 @@ class HolderOut(BaseModel):
     """`delivery` is the newest one; `of_whom` a guardian's pupils in the class."""
 
     holder: str
+    account: str | None
     role: str
     name: str
     of_whom: list[str]
@@ -114,6 +115,7 @@ async def holders(request: Request, who: Who, class_id: str, state: State | None
     return [
         HolderOut(
             holder=h.id,
+            account=h.account,
             role=h.role,
             name=h.name,
             of_whom=list(h.of_whom),
