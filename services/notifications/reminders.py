@@ -85,6 +85,18 @@ async def remind_class(
     return await _ask(store, {school: 0}, list(class_ids), now, context)
 
 
+async def remindable(store: EventStore, school: str, class_ids: Sequence[str], now: datetime) -> int:
+    """How many people of these classes `remind_class` would remind now."""
+    return len(await _due(store, {school: 0}, list(class_ids), now))
+
+
+async def _due(
+    store: EventStore, days: dict[str, int], class_ids: list[str] | None, now: datetime
+) -> list[Any]:
+    values = now, list(days), list(days.values()), class_ids, BATCH, MOST_REMINDERS
+    return list(await store.pool.fetch(SQL("due_reminders"), *values))
+
+
 async def _ask(
     store: EventStore,
     days: dict[str, int],
@@ -92,9 +104,7 @@ async def _ask(
     now: datetime,
     context: Context,
 ) -> Reminded:
-    rows = await store.pool.fetch(
-        SQL("due_reminders"), now, list(days), list(days.values()), class_ids, BATCH, MOST_REMINDERS
-    )
+    rows = await _due(store, days, class_ids, now)
     workspace = Workspace(store)
     wanted = {reminder_id(row["credential"], row["number"]): row for row in rows}
     await workspace.load(NOTICE, wanted)

@@ -1,5 +1,6 @@
 -- Credentials that were delivered, still live, and that nobody signed in with: whom to remind now.
--- $1: now; $2, $3: schools with the days that they let pass; $4: only these classes' holders (null: all); $5: most.
+-- $1: now; $2, $3: schools with the days that they let pass; $4: only these classes' holders (null: all); $5: most;
+-- $6: how many reminders there may be of the same credentials.
 -- Nobody is reminded twice on one day.
 select a.school, a.account, a.holder, a.credential, coalesce(sent.number, 0) + 1 as number
 from unnest($2::text[], $3::integer[]) as rule (school, days)
@@ -35,15 +36,13 @@ where a.expires > $1 and a.activated_at is null and (a.signed_in_at is null or a
       when 'pupil' then exists (select from projections.mailboxes_v1 m where m.student = a.holder)
       else false
   end
-  and ($4::text[] is null or exists (
-      select from projections.places_v1 place
-      where place.class_id = any ($4) and (
-          place.student = a.holder or exists (
-              select from projections.guardianships_v1 gs
-              where gs.guardian = a.holder and gs.student = place.student
-                and private.may_see(gs.guardian, gs.student, gs.data_access)
-          )
-      )
+  and ($4::text[] is null or a.holder in (
+      select student from projections.places_v1 where class_id = any ($4)
+      union
+      select gs.guardian
+      from projections.places_v1 place
+      join projections.guardianships_v1 gs using (student)
+      where place.class_id = any ($4) and private.may_see(gs.guardian, gs.student, gs.data_access)
   ))
 order by delivered.at, a.account
 limit $5
