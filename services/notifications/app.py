@@ -16,6 +16,7 @@ from services.notifications.bounces_api import BounceIntake
 from services.notifications.channels.email.pace import Pace
 from services.notifications.channels.email.send import SmtpSender
 from services.notifications.channels.email.server import mail_server
+from services.notifications.conductor import Conductor
 from services.notifications.epoch_keys import EpochKeys, tend
 from services.notifications.notices import NoticePostman
 from services.notifications.operations import Desk
@@ -64,6 +65,8 @@ async def run(common: CommonSettings, settings: NotificationsSettings) -> None:
         runtime.background("notices", notices.work)
         reminders = Reminders(runtime.store, _lock(runtime, "reminders"), runtime.store.clock)
         runtime.background("reminders", reminders.work)
+        conductor = Conductor(runtime.commands, _lock(runtime, "conductor"), runtime.store.clock)
+        runtime.background("conductor", conductor.work)
         checks = {"epoch-keys": _keys_fit(postman)}
         intake = None
         if office.returns is not None:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.notifications.api import router as api_router
+from services.notifications.api_campaigns import router as api_campaigns_router
 from services.notifications.api_circulars import router as api_circulars_router
 from services.notifications.api_hand_over import router as api_hand_over_router
 from services.notifications.bounces_api import BounceIntake
@@ -15,6 +16,7 @@ from services.notifications.operations_circulars import Board
 from services.notifications.pages import router as pages_router
 from services.notifications.pages_alerts import router as alerts_router
 from services.notifications.pages_board import router as board_router
+from services.notifications.pages_campaigns import router as campaigns_router
 from services.notifications.pages_circulars import router as circulars_router
 from services.notifications.pages_hand_over import router as hand_over_router
 from services.notifications.pages_holder import router as holder_router
@@ -67,6 +69,8 @@ def build_web(
     for router in (pages_router, hand_over_router, holder_router, alerts_router):
         app.include_router(router)
     for router in (api_router, api_hand_over_router):
+        app.include_router(router)
+    for router in (campaigns_router, api_campaigns_router):
         app.include_router(router)
     for router in (bounces_router, resend_router, api_resend_router):
         app.include_router(router)
