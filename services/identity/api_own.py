@@ -75,7 +75,7 @@ def own_api_routes(front: Front) -> APIRouter:
         """Choose one's PIN. 422 with the reason when it is refused, 409 where the school has none."""
         mine = await front.own.mine(who)
         if mine is None or not mine.has_pins:
-            raise Problem(409, "no-pin-here", N_("Questa scuola non usa il PIN"))
+            raise Problem(409, "no-pin-here", N_("Il suo accesso non ha un PIN"))
         new = body.new.get_secret_value()
         try:
             outcome = await front.own.pins.change(

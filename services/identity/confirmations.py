@@ -40,8 +40,8 @@ WORDS: dict[Purpose, Words] = {
         N_("La scuola considera l’assenza giustificata da lei. La giustificazione resta nella storia."),
     ),
     Purpose.justification_service: Words(
-        N_("Attiva la giustificazione delle assenze da casa"),
-        N_("Da quel momento può giustificare da questo sito le assenze di suo figlio o sua figlia."),
+        N_("Chiede la giustificazione online delle assenze"),
+        N_("Quando la scuola attiva il servizio, può giustificare da questo sito le assenze di suo figlio o sua figlia."),
     ),
     Purpose.parents_consent: Words(
         N_("Decide che cosa vedono i suoi genitori"),

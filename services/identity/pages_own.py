@@ -37,7 +37,7 @@ CLOSED = N_("Il suo accesso è sospeso: si rivolga alla segreteria della scuola.
 CONFIRMED_BY: dict[HolderRole, tuple[str, ...]] = {
     HolderRole.guardian: (
         N_("giustificare un’assenza"),
-        N_("attivare o chiudere la giustificazione da casa"),
+        N_("chiedere la giustificazione online delle assenze"),
     ),
     HolderRole.pupil_of_age: (
         N_("giustificare un’assenza, se la scuola lo permette ai maggiorenni"),

@@ -284,7 +284,7 @@ async def test_where_the_school_has_no_pin_the_password_confirms(world: World, b
     assert await redeem(world, token, given)
     assert await world.pool.fetchval(failures, account) == 0
     assert [e.by for e in await world.events(ActionConfirmed)] == [ConfirmedBy.password]
-    assert "non usa il PIN" in (await browser.get("/accesso/pin")).text
+    assert "non ha un PIN" in (await browser.get("/accesso/pin")).text
     refused = await browser.json("PUT", "/api/identity/pin", {"proof": CHOSEN, "new": PIN})
     assert refused.status_code == 409 and refused.json()["type"].endswith("no-pin-here")
     assert code in (await browser.get("/accesso/il-mio-accesso")).text
