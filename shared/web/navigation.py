@@ -10,6 +10,7 @@ from shared.web.templating import NavItem
 
 _DESK: tuple[tuple[Action, str, str], ...] = (
     (Action.see_deliveries, N_("Classi"), "/consegne/"),
+    (Action.see_people, N_("Persone"), "/registro/sportello/persone"),
     (Action.import_files, N_("Importa"), "/registro/sportello/importa"),
     (Action.request_regeneration, N_("Richieste"), "/accesso/sportello/richieste"),
     (Action.run_campaigns, N_("Campagne"), "/consegne/campagne"),

@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 import services.identity
+import services.registry
 import shared.web
 from shared.web.i18n import DESK_LANGUAGES, LANGUAGES, Catalogues
 from shared.web.messages import FAMILY, TRANSLATIONS, family, faulty, main, missing, update
 
 WEB = Path(shared.web.__file__).parent
 IDENTITY = Path(services.identity.__file__).parent
+REGISTRY = Path(services.registry.__file__).parent
 
 
 @pytest.mark.requirement("M14", part="families' pages in nine languages, nothing missing")
 @pytest.mark.parametrize("language", TRANSLATIONS)
-@pytest.mark.parametrize("folder", [WEB, IDENTITY], ids=["shared", "identity"])
+@pytest.mark.parametrize("folder", [WEB, IDENTITY, REGISTRY], ids=["shared", "identity", "registry"])
 def test_no_message_of_a_familys_page_is_missing(folder: Path, language: str) -> None:
     assert len(family(folder)) > 80
     assert missing(folder, language, of_family=True) == []
