@@ -73,7 +73,7 @@ async def plan_campaign(
         return RedirectResponse(f"{CAMPAIGNS}/{named}", status_code=303)
     pool = desk.commands.store.pool
     if await campaigns.unknown_classes(pool, by.school, wanted.classes):
-        return await _form(request, who, form, ruoli or [], [], {"classi": gettext(REFUSED["unknown_class"])})
+        return await _form(request, who, form, ruoli or [], [], {"classi": _refused("unknown_class")})
     school = await school_of(desk, who)
     seen = await campaigns.preview(pool, school.code, wanted.roles, wanted.classes, school.policy, desk.now)
     titles = [c.title for c in await queries.classes(pool, school.code) if c.id in set(wanted.classes)]
@@ -123,7 +123,7 @@ async def do_act(
     if atto not in _ACTS:
         raise NotFound()
     if not motivo.strip():
-        told = {"motivo": gettext(REFUSED["reason_needed"])}
+        told = {"motivo": _refused("reason_needed")}
         return await _one(
             request,
             who,
@@ -156,6 +156,10 @@ def _read(form: dict[str, str], roles: list[str], classes: list[str]) -> tuple[P
     if wrong or opens is None:
         return None, {name: gettext(text) for name, text in wrong.items()}
     return Plan(title, chosen, classes, opens, int(pace) if pace else None), {}
+
+
+def _refused(reason: str) -> str:
+    return gettext(REFUSED[reason])
 
 
 def _moment(day: str, hour: str) -> datetime | None:
