@@ -258,7 +258,7 @@ async def _preview(request: Request, who: Principal, draft: str) -> Response:
         titles=await titles_of(desk, school.code, content.audience.classes),
         sizes=reached,
         public=Audience.public in content.audience.audiences,
-        public_path=f"/circolari/{school.customer_id}/",
+        public_path=f"{desk.site_url.rstrip('/')}/circolari/{school.customer_id}/",
     )
 
 
