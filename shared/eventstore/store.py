@@ -50,7 +50,7 @@ class EventStore:
         self.position = 0
         self.writing = Writing()
         self._recalling = KeptConnection(pool)
-        self._writer = Writer(pool, projector, clock)
+        self._writer = Writer(pool, projector, lambda: self.clock())
         self._on_commit: list[Callable[[Sequence[Recorded[Event]]], None]] = []
 
     def on_commit(self, listener: Callable[[Sequence[Recorded[Event]]], None]) -> None:
