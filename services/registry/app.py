@@ -5,12 +5,14 @@ from functools import partial
 import structlog
 import uvloop
 
+from services.registry import projections_policy
 from services.registry.desk_imports import sweep
 from services.registry.operations import HERE, Registry
 from services.registry.policies import follow_identity
 from services.registry.projections import REDUCERS, project
 from services.registry.settings import RegistrySettings
 from services.registry.web import build_web
+from shared.contracts.event import Event
 from shared.logging import configure_logging
 from shared.runtime import open_runtime
 from shared.settings import CommonSettings
@@ -25,7 +27,8 @@ async def run(common: CommonSettings, settings: RegistrySettings) -> None:
         registry = Registry(runtime)
         sessions = BusIntrospector(runtime.bus)
         await sessions.start()
-        await runtime.follow({"identity": follow_identity(sessions)}, {"identity": {*HEEDED, *REDUCERS}})
+        heeded: set[type[Event]] = {*HEEDED, *REDUCERS, *projections_policy.REDUCERS}
+        await runtime.follow({"identity": follow_identity(sessions)}, {"identity": heeded})
         runtime.take_commands(registry.commands.handle)
         runtime.background("uploads.sweep", partial(sweep, runtime.pool, runtime.store.clock))
         log.info("service.starts", service="registry", listen=settings.listen)

@@ -149,7 +149,7 @@ async def _previewed(
     reason: str = "",
 ) -> Response:
     changed = [
-        (gettext(policy_words.ROLES[role]), found.numbers.of(role), told)
+        (gettext(policy_words.ROLES[role]), *found.numbers.of(role), told)
         for role in HolderRole
         if (told := [policy_words.difference(each) for each in found.of_role(role)])
     ]

@@ -26,33 +26,43 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Whom the school has now: enrolled pupils, by their age on the day in question, their guardians, its staff."""
+    """Whom the school has now: enrolled pupils, by their age on the day in question, their guardians, its staff.
+
+    `out_of_reach`: without credentials, and without the e-mail address or the active mailbox to send them to.
+    """
 
     guardians: int = 0
+    guardians_with_credentials: int = 0
     guardians_without_email: int = 0
+    guardians_out_of_reach: int = 0
     pupils_under_age: int = 0
+    pupils_under_age_with_credentials: int = 0
     pupils_under_age_without_mailbox: int = 0
+    pupils_under_age_out_of_reach: int = 0
     pupils_of_age: int = 0
+    pupils_of_age_with_credentials: int = 0
     pupils_of_age_without_mailbox: int = 0
+    pupils_of_age_out_of_reach: int = 0
     staff: int = 0
 
-    def of(self, role: HolderRole) -> int:
+    def of(self, role: HolderRole) -> tuple[int, int]:
+        """(how many, how many of them have credentials already)."""
         return {
-            HolderRole.guardian: self.guardians,
-            HolderRole.pupil_under_age: self.pupils_under_age,
-            HolderRole.pupil_of_age: self.pupils_of_age,
-            HolderRole.staff: self.staff,
+            HolderRole.guardian: (self.guardians, self.guardians_with_credentials),
+            HolderRole.pupil_under_age: (self.pupils_under_age, self.pupils_under_age_with_credentials),
+            HolderRole.pupil_of_age: (self.pupils_of_age, self.pupils_of_age_with_credentials),
+            HolderRole.staff: (self.staff, self.staff),
         }[role]
 
     def out_of_reach(self, role: HolderRole, channel: Channel) -> int:
-        """How many of them nothing can reach that way yet: for want of an address, or of an active mailbox."""
+        """How many wait for credentials that cannot reach them that way yet."""
         match role, channel:
             case HolderRole.guardian, Channel.email | Channel.activation_link:
-                return self.guardians_without_email
+                return self.guardians_out_of_reach
             case HolderRole.pupil_under_age, Channel.institutional_mailbox:
-                return self.pupils_under_age_without_mailbox
+                return self.pupils_under_age_out_of_reach
             case HolderRole.pupil_of_age, Channel.institutional_mailbox:
-                return self.pupils_of_age_without_mailbox
+                return self.pupils_of_age_out_of_reach
         return 0
 
 

@@ -169,11 +169,11 @@ def test_differences_name_role_field_and_both_values() -> None:
 def preview(old: CredentialPolicy | None, new: CredentialPolicy, **more: Any) -> Preview:
     numbers = Numbers(
         guardians=20,
-        guardians_without_email=3,
-        pupils_under_age=12,
-        pupils_under_age_without_mailbox=12,
-        pupils_of_age=1,
-        pupils_of_age_without_mailbox=0,
+        guardians_without_email=5,
+        guardians_out_of_reach=3,
+        pupils_under_age=14,
+        pupils_under_age_without_mailbox=13,
+        pupils_under_age_out_of_reach=12,
     )
     usual: dict[str, Any] = {
         "day": TODAY,

@@ -24,3 +24,11 @@ create table private.upload_pieces (
     sealed  bytea   not null,
     primary key (upload, number)
 );
+
+-- Of identity's history: which accounts have credentials, for the preview of a policy. Those keep the terms they have.
+create table projections.credential_holders_v1 (
+    account  text primary key,
+    holder   text not null,
+    school   text not null
+);
+create index credential_holders_v1_holder on projections.credential_holders_v1 (holder);
