@@ -1,7 +1,7 @@
 """Commands that school systems publish on the bus (S3): each is carried out, repeated harmlessly, or quarantined."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -49,18 +49,28 @@ class Commands:
         self._mailboxes = mailboxes
 
     async def handle(self, batch: Sequence[Incoming]) -> Sequence[Poison | None]:
-        """For `runtime.take_commands`. A fault of ours is raised: then the queue delivers again."""
-        return await asyncio.gather(*(self._one(incoming) for incoming in batch))
+        """For `runtime.take_commands`. A fault of ours is raised: then the queue delivers again.
 
-    async def _one(self, incoming: Incoming) -> Poison | None:
-        read = read_command(incoming)
-        if isinstance(read, Poison):
-            return read
-        message_id, request = read
-        key = IdempotencyKey(f"ingress/{incoming.school}", message_id, fingerprint(request))
-        context = Context(actor=f"system:bus:{incoming.school}", correlation=new_id())
-        if isinstance(request, MailboxRequest):
-            return await self._mailbox(incoming.school, message_id, request, context, key)
+        A pupil's mailbox may follow right upon the enrolment: mailboxes come after the enrolments of their batch.
+        """
+        answers: dict[int, Poison | None] = {}
+        enrolments: dict[int, Awaitable[Poison | None]] = {}
+        mailboxes: dict[int, Awaitable[Poison | None]] = {}
+        for n, incoming in enumerate(batch):
+            match read_command(incoming):
+                case (str() as message_id, EnrolmentRequest() as request):
+                    enrolments[n] = self._enrolment(incoming.school, message_id, request)
+                case (str() as message_id, MailboxRequest() as request):
+                    mailboxes[n] = self._mailbox(incoming.school, message_id, request)
+                case Poison() as poison:
+                    answers[n] = poison
+        for those in (enrolments, mailboxes):
+            answers |= zip(those, await asyncio.gather(*those.values()), strict=True)
+        return [answers[n] for n in range(len(batch))]
+
+    async def _enrolment(self, school: str, message_id: str, request: EnrolmentRequest) -> Poison | None:
+        key = IdempotencyKey(f"ingress/{school}", message_id, request.fingerprint())
+        context = _context(school)
         answer = await self._enrolments.enter(Wanted(request, context, key))
         match answer:
             case SchoolUnknown():
@@ -71,13 +81,16 @@ class Commands:
                 return Poison("; ".join(finding.text("en") for finding in findings), message_id)
         return None
 
-    async def _mailbox(
-        self, school: str, message_id: str, request: MailboxRequest, context: Context, key: IdempotencyKey
-    ) -> Poison | None:
-        done = await self._mailboxes.activate(school, [request.wanted(0)], context, key=key)
+    async def _mailbox(self, school: str, message_id: str, request: MailboxRequest) -> Poison | None:
+        key = IdempotencyKey(f"ingress/{school}/mailboxes", message_id, fingerprint(request))
+        done = await self._mailboxes.activate(school, [request.wanted(0)], _context(school), key=key)
         if done.key_reused:
             return Poison("this id was used before, for another mailbox", message_id)
         return Poison(sentence(done.wrong[0].code, "en", {}), message_id) if done.wrong else None
+
+
+def _context(school: str) -> Context:
+    return Context(actor=f"system:bus:{school}", correlation=new_id())
 
 
 def read_command(incoming: Incoming) -> tuple[str, EnrolmentRequest | MailboxRequest] | Poison:

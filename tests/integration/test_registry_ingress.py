@@ -4,7 +4,7 @@ import pytest
 
 from deploy.engines import NatsEngine
 from services.registry.operations import Registry
-from shared.contracts.registry import StudentEnrolled
+from shared.contracts.registry import InstitutionalMailboxActivated, StudentEnrolled
 from tests.integration.ingress_fixtures import bus, command, emptied, reopen, school_system
 from tests.integration.registry_fixtures import (
     OTHER_SCHOOL,
@@ -86,6 +86,28 @@ async def test_quarantine_is_retried_or_settled(reopen: OpenRegistry, bus: NatsE
         assert len(await enrolled(registry)) == 1
         with pytest.raises(KeyError):
             await registry.retry_quarantined(first.id)
+
+
+@pytest.mark.requirement("E8", part="on the bus, idempotent")
+async def test_a_mailbox_follows_upon_its_pupil(reopen: OpenRegistry, bus: NatsEngine) -> None:
+    async with school_system(bus) as system:
+        said = {"pupil": "77", "address": "anna@scuola.example"}
+        mailbox = command("b1", command="ActivateMailbox", data=said)
+        for payload in (mailbox, command("m1"), mailbox):
+            await system.request(f"ingress.{SCHOOL}.cmd", payload, timeout=2)
+        nobody = command("b2", command="ActivateMailbox", data=said | {"pupil": "99"})
+        other = command("b1", command="ActivateMailbox", data=said | {"address": "altra@scuola.example"})
+        twice = command("b3", command="ActivateMailbox", data=said | {"student": "x"})
+        for payload in (nobody, other, twice):
+            await system.request(f"ingress.{SCHOOL}.cmd", payload, timeout=2)
+    async with reopen() as registry:
+        await emptied(bus)
+        active = [e for e in await events_of(registry) if isinstance(e, InstitutionalMailboxActivated)]
+        assert len(active) == 1
+        reasons = {q.message_id: q.reason for q in await registry.quarantined()}
+        assert set(reasons) == {"b1", "b2", "b3"}
+        assert reasons["b1"] == "this id was used before, for another mailbox"
+        assert reasons["b2"].startswith("No pupil of the school matches")
 
 
 async def test_an_id_used_for_another_enrolment_is_poison(reopen: OpenRegistry, bus: NatsEngine) -> None:
