@@ -38,7 +38,8 @@ class Issued:
 
 @dataclass(slots=True)
 class Account:
-    """`reset`: until when a staff member's temporary password lives; None once they chose one."""
+    """`reset`: until when a staff member's temporary password lives; None once they chose one. `pin`: there should be one.
+    `closed`: no password opens it, for a time or for good; `revoked`: for good, unless issued anew."""
 
     id: str
     school: str = ""
@@ -49,6 +50,9 @@ class Account:
     issued: list[Issued] = field(default_factory=list)
     reset: datetime | None = None
     chosen: bool = False
+    pin: bool = False
+    closed: bool = False
+    revoked: bool = False
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +111,8 @@ def _issued(account: Account, fact: Fact) -> None:
     if before is not None and before.in_use(fact.time):
         account.says(f"credential {before.credential} was replaced while in use")
     account.issued.append(new)
-    account.credential = new
+    account.credential, account.pin = new, new.pin
+    account.revoked = account.closed = False
 
 
 def _of_credential(work: Callable[[Account, Issued, Fact], None]) -> Callable[[Account, Fact], None]:
@@ -145,6 +150,32 @@ def _changed(account: Account, _: Fact) -> None:
     account.reset, account.chosen = None, True
 
 
+def _ended(account: Account, fact: Fact) -> None:
+    """Regenerated, revoked or retired: nothing of the old credential is left."""
+    if account.credential is not None and account.credential.slip:
+        account.says(f"{fact.name} left the sealed slip of {account.credential.credential}")
+    account.credential, account.pin = None, False
+    if fact.name != "CredentialsRegenerated":
+        account.revoked = account.closed = True
+
+
+def _suspended(account: Account, _: Fact) -> None:
+    account.closed = True
+
+
+def _reinstated(account: Account, _: Fact) -> None:
+    account.closed = account.revoked
+
+
+def _pin(account: Account, fact: Fact) -> None:
+    account.pin = fact.name == "PinChanged"
+
+
+def _used(account: Account, fact: Fact) -> None:
+    if account.closed:
+        account.says(f"{fact.name} at position {fact.position} though nobody gets in")
+
+
 def _reset(account: Account, fact: Fact) -> None:
     if not account.staff:
         account.says("is no staff account, but its password was reset")
@@ -159,5 +190,13 @@ _HEED: dict[str, Callable[[Account, Fact], Any]] = {
     "SlipShredded": _of_credential(_shredded),
     "FirstAccessCompleted": _of_credential(_accessed),
     "PasswordChanged": _changed,
+    "SignInSucceeded": _used,
+    "PinChanged": _pin,
+    "PinDisabled": _pin,
+    "CredentialsRegenerated": _ended,
+    "AccountRevoked": _ended,
+    "LocalCredentialsRetired": _ended,
+    "AccountSuspended": _suspended,
+    "AccountReinstated": _reinstated,
     "StaffPasswordReset": _reset,
 }

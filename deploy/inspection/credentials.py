@@ -71,7 +71,9 @@ def judge_password(account: Account, row: Row | None, now: datetime) -> list[str
     said, credential = [], account.credential
     if not row["hashed"] or row["school"] != account.school:
         said.append("has a verifier that is none, or of another school")
-    if account.staff:
+    if account.revoked:
+        said.append("has a password, but was revoked or retired")
+    elif account.staff:
         expected = (
             {"temporary"} if account.reset else {"chosen"} if account.chosen else {"chosen", "temporary"}
         )
@@ -81,13 +83,13 @@ def judge_password(account: Account, row: Row | None, now: datetime) -> list[str
         said.append("has a password, but no credential")
     else:
         said += _of_credential(credential, row, now)
+        if row["pin"] is not account.pin:
+            said.append("has a PIN that it should not have, or lacks one")
     return said
 
 
 def _of_credential(credential: Issued, row: Row, now: datetime) -> list[str]:
-    said = []
-    if row["pin"] is not credential.pin:
-        said.append("has a PIN that was not issued, or lacks one that was")
+    said: list[str] = []
     if row["kind"] != ("chosen" if credential.changed else "initial"):
         return [*said, f"has a {row['kind']} password that its history does not know"]
     if credential.changed:
@@ -101,6 +103,8 @@ def _of_credential(credential: Issued, row: Row, now: datetime) -> list[str]:
 
 
 def _must_have(account: Account, now: datetime) -> bool:
+    if account.revoked:
+        return False
     if account.staff:
         if account.chosen:
             return True

@@ -64,9 +64,13 @@ class Slip:
     claims: int = 0
     accessed: bool = False
     changed: bool = False
+    ended: bool = False
+    returned: bool = False
 
     def opens(self, now: datetime) -> bool:
         """DESIGN 5: one life; *recommended change* lets the initial password serve on until it is changed."""
+        if self.ended:
+            return False
         return self.changed or now < self.issued.expires or (self.accessed and not self.issued.must_change)
 
 
@@ -106,6 +110,13 @@ class Credentials:
             case acc.PasswordChanged() as e:
                 assert e.first is not self.newest[e.account].changed
                 self.newest[e.account].changed = True
+            case acc.SlipReturned() as e:
+                assert not self.all[e.credential].accessed
+                self.all[e.credential].returned = True
+            case acc.CredentialsRegenerated() | acc.AccountRevoked() | acc.LocalCredentialsRetired() as e:
+                if e.account in self.newest:
+                    assert not self.newest[e.account].sealed, "a sealed copy of what is dead"
+                    self.newest[e.account].ended = True
             case acc.IssuanceRefused() as e:
                 self.refused.add(e.account)
             case acc.CredentialsKept() as e:
@@ -120,7 +131,8 @@ class Credentials:
         assert e.generation == (before.generation if before else 0) + 1
         if before is not None:
             assert not before.sealed, "two sealed copies of one holder"
-            used = before.accessed or before.changed or before.claims > 0
+            held = before.claims > 0 and not before.returned
+            used = before.accessed or before.changed or held
             assert not (used and before.opens(now)), "credentials that stand were replaced"
         self.newest[e.account] = self.all[e.credential] = Slip(e.account, e.generation, e)
         if e.year is not None:

@@ -22,6 +22,17 @@ SHREDDED = ("SlipShredded", {"account": ACCOUNT, "credential": "c1", "because": 
 ACCESSED = ("FirstAccessCompleted", {"account": ACCOUNT, "credential": "c1"})
 CHANGED = ("PasswordChanged", {"account": ACCOUNT, "first": True})
 ACCEPTED = ("EmailAccepted", {"delivery": DELIVERY, "attempt": 1, "code": 250})
+REGENERATED = (
+    "CredentialsRegenerated",
+    {"account": ACCOUNT, "credential": "c1", "generation": 2, "request": "r"},
+)
+SUSPENDED = ("AccountSuspended", {"account": ACCOUNT, "because": "barred"})
+REINSTATED = ("AccountReinstated", {"account": ACCOUNT})
+REVOKED = ("AccountRevoked", {"account": ACCOUNT, "because": "other"})
+RETIRED = ("LocalCredentialsRetired", {"account": ACCOUNT})
+SIGNED_IN = ("SignInSucceeded", {"account": ACCOUNT})
+PIN_CHANGED = ("PinChanged", {"account": ACCOUNT, "first": True})
+PIN_DISABLED = ("PinDisabled", {"account": ACCOUNT, "failures": 10})
 SUPERSEDED = ("DeliverySuperseded", {"delivery": DELIVERY})
 Told = tuple[str, dict[str, Any]]
 
@@ -30,6 +41,9 @@ def issued(number: int = 1, ends: datetime = ENDS, **other: Any) -> Told:
     terms = {"channel": "email", "pin_issued": False, "must_change": True, "expires": ends.isoformat()}
     who = {"account": ACCOUNT, "holder": "mother", "credential": f"c{number}", "generation": number}
     return "CredentialsIssued", who | terms | other
+
+
+USED = [OPENED, issued(), ACCESSED, SHREDDED, CHANGED]
 
 
 def claimed(number: int) -> Told:
@@ -65,6 +79,10 @@ def history(of: str, *told: Told) -> Aggregate:
         [OPENED, issued(), claimed(1), claimed(2), ACCESSED, SHREDDED, CHANGED],
         [OPENED, issued(), SHREDDED, issued(2)],
         [OPENED, issued(ends=NOW - timedelta(days=1)), ACCESSED, SHREDDED, issued(2)],
+        [*USED, REGENERATED, issued(2)],
+        [*USED, SUSPENDED, REINSTATED, SIGNED_IN],
+        [*USED, REVOKED, issued(2), SIGNED_IN],
+        [*USED, RETIRED, issued(2), SIGNED_IN],
     ],
 )
 def test_what_identity_may_write(told: list[Told]) -> None:
@@ -90,6 +108,11 @@ def test_what_identity_may_write(told: list[Told]) -> None:
         [("AccountOpened", {"account": ACCOUNT, "holder": "father", "role": "guardian"})],
         [OPENED, ("StaffPasswordReset", {"account": ACCOUNT, "expires": ENDS.isoformat()})],
         [OPENED, ("CredentialsIssued", {"account": ACCOUNT})],
+        [OPENED, issued(), REGENERATED],
+        [OPENED, issued(), REVOKED],
+        [*USED, SUSPENDED, SIGNED_IN],
+        [*USED, REVOKED, SIGNED_IN],
+        [*USED, RETIRED, REINSTATED, SIGNED_IN],
     ],
 )
 def test_what_identity_should_have_refused(told: list[Told]) -> None:
@@ -123,6 +146,14 @@ def verifier(**other: Any) -> dict[str, Any]:
             verifier(expires=NOW - timedelta(minutes=1)),
             True,
         ),
+        ([*USED, REGENERATED], None, True),
+        ([*USED, REGENERATED], verifier(kind="chosen", expires=None), False),
+        ([*USED, SUSPENDED], verifier(kind="chosen", expires=None), True),
+        ([*USED, REVOKED], None, True),
+        ([*USED, RETIRED], verifier(kind="chosen", expires=None), False),
+        ([*USED, PIN_CHANGED], verifier(kind="chosen", expires=None, pin=True), True),
+        ([*USED, PIN_CHANGED], verifier(kind="chosen", expires=None), False),
+        ([*USED, PIN_CHANGED, PIN_DISABLED], verifier(kind="chosen", expires=None), True),
     ],
 )
 def test_one_valid_password(told: list[Told], row: dict[str, Any] | None, fine: bool) -> None:
