@@ -26,6 +26,7 @@ from services.notifications.operations import (
 from services.notifications.operations_alerts import open_alerts
 from services.notifications.queries import School, SchoolClass
 from services.notifications.remarks import remarks
+from services.notifications.reminders import remindable
 from services.notifications.slips import slips_of_class
 from services.notifications.views import class_of, pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import PrintingReason
@@ -80,6 +81,9 @@ async def show_class(
     ruolo: str = "",
     emesse: str = "",
     scelti: str = "",
+    promemoria: str = "",
+    reinviate: str = "",
+    escluse: str = "",
 ) -> HTMLResponse:
     """Every holder of a class with the one state of their credential and the one thing to do next. `scelti=tutti`:
     all that are shown are ticked."""
@@ -109,12 +113,20 @@ async def show_class(
         to_issue=[h for h in everyone if h.standing.step is Step.issue],
         able={step.value: [h for h in shown if h.standing.allows(step)] for step in _IN_BULK},
         all_chosen=scelti == "tutti",
+        to_remind=await remindable(desk.commands.store, school.code, [one.id], desk.now),
+        reminded=int(promemoria) if _COUNT.fullmatch(promemoria) else None,
         to_hand_over=[slip for slip in on_paper if slip.open(desk.now)],
         issue_path=ISSUE_PATH,
         remarks=remarks(everyone, school, desk.now.astimezone(ROME).date()),
         left_out=desk.told_once(who.account_id, one.id),
-        begun=int(emesse) if _COUNT.fullmatch(emesse) else 0,
+        begun=_count(emesse),
+        resent=(_count(reinviate), _count(escluse)) if reinviate else None,
     )
+
+
+def _count(told: str) -> int:
+    """What the address says happened; nothing where it says anything but a number."""
+    return int(told) if _COUNT.fullmatch(told) else 0
 
 
 @router.post("/classi/{class_id}/tagliandi", name="print")

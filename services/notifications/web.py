@@ -24,6 +24,7 @@ from services.notifications.pages_reminders import api_router as api_reminders_r
 from services.notifications.pages_reminders import router as reminders_router
 from services.notifications.pages_resend import api_router as api_resend_router
 from services.notifications.pages_resend import router as resend_router
+from services.notifications.pages_resend_class import router as resend_class_router
 from services.notifications.pages_texts import router as texts_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings
@@ -72,7 +73,7 @@ def build_web(
         app.include_router(router)
     for router in (campaigns_router, api_campaigns_router):
         app.include_router(router)
-    for router in (bounces_router, resend_router, api_resend_router):
+    for router in (bounces_router, resend_router, resend_class_router, api_resend_router):
         app.include_router(router)
     for router in (circulars_router, texts_router, reminders_router, board_router):
         app.include_router(router)

@@ -3,16 +3,17 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Page, Response
 
 from deploy.engines import NatsEngine, PostgresEngine
 from shared.contracts.identity import AccountRole, FirstAccessCompleted, IssuanceRefused, RefusalReason
 from shared.contracts.policy import EMAIL, PAPER, Channel
-from shared.contracts.registry import Relationship
+from shared.contracts.registry import Relationship, TeacherAssigned
 from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
 from tests.integration.notifications_fixtures import YEAR, House, open_house
-from tests.integration.notifications_web import Sessions, front
+from tests.integration.notifications_web import Sessions, cookie, front
 
 pytestmark = pytest.mark.browser
 FAMILIES = [
@@ -123,8 +124,7 @@ async def test_a_class_of_25_on_paper(house: House, width: int, height: int) -> 
         assert await page.locator("tbody tr").count() == 66
         await assert_accessible(page)
         await screenshot(page, f"consegne-classe-{width}")
-        await page.get_by_label("Stato").select_option("not_issued")
-        await page.get_by_role("button", name="Filtra").click()
+        await page.get_by_role("link", name="Non emessa: 3").click()
         assert await page.locator("tbody tr").count() == 3
         await assert_accessible(page)
         await page.goto(f"{site}/consegne/classi/{class_id}")
@@ -152,11 +152,11 @@ async def test_a_class_by_mail(house: House, width: int, height: int) -> None:
         await assert_accessible(page)
         await screenshot(page, f"consegne-posta-{width}")
         await page.get_by_role("link", name="La casella non esiste").first.click()
-        await (
-            page.get_by_role("heading", name="Che cosa è stato fatto")
-            .or_(page.locator("table"))
-            .first.wait_for()
-        )
+        await page.get_by_role("heading", name="Che cosa si può fare").wait_for()
+        await assert_accessible(page)
+        await screenshot(page, f"consegne-titolare-{width}")
+        await page.get_by_role("link", name="Dettagli del recapito").first.click()
+        await page.locator("table").first.wait_for()
         await assert_accessible(page)
         await screenshot(page, f"consegne-recapito-{width}")
         assert page_errors(page) == []
@@ -179,3 +179,99 @@ async def test_the_keyboard_and_no_script_are_enough(house: House) -> None:
         async with page.expect_response(lambda r: r.url.endswith("/tagliandi")) as answer:
             await page.keyboard.press("Enter")
         assert (await answer.value).headers["custode-slips"] == "1"
+
+
+async def printed_class(house: House, site: str, token: str) -> str:
+    """1A, all of it printed; taught by who signs in."""
+    class_id = await paper_class(house)
+    await house.tell(TeacherAssigned(teacher="person-desk", class_id=class_id))
+    headers = {"Cookie": cookie(token), "Sec-Fetch-Site": "same-origin"}
+    async with httpx.AsyncClient(base_url=site, headers=headers, timeout=60) as desk:
+        assert (await desk.post(f"/consegne/classi/{class_id}/tagliandi")).status_code == 200
+    return class_id
+
+
+@pytest.mark.requirement("P5", part="on a phone, without a script")
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_a_teacher_hands_over_with_a_phone(house: House, javascript: bool) -> None:
+    port, sessions = free_port(), Sessions()
+    site = f"http://localhost:{port}"
+    teacher = sessions.open("teacher", account="account-teacher")
+    async with served(front(house, sessions, site), port), browser_page(360, 800, javascript) as page:
+        class_id = await printed_class(house, site, sessions.open("secretary"))
+        await signed_in(page, site, teacher)
+        await page.get_by_role("link", name="Classe 1A").click()
+        await assert_accessible(page)
+        await screenshot(page, "consegna-classe-360")
+        await page.get_by_role("button", name="Registra la consegna").click()
+        await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
+        await assert_accessible(page)
+        for name in ("Abate Aurora", "Abate Marta"):
+            await page.get_by_role("checkbox", name=f"{name} ").check()
+        await page.get_by_role("button", name="Registra la consegna").click()
+        await page.get_by_text("Consegna registrata per 2 fogli").wait_for()
+        await assert_accessible(page)
+        slip = await house.store.pool.fetchval(
+            "select d.delivery from projections.deliveries_v1 d join projections.guardians_v1 g"
+            " on g.guardian = d.holder where g.family_name = 'Zanetti' and g.given_name = 'Marta'"
+        )
+        await page.goto(f"{site}/consegne/consegna/{slip}")
+        await assert_accessible(page)
+        await screenshot(page, "consegna-scansione-360")
+        await page.get_by_role("button", name="Consegnato").click()
+        await page.get_by_text("all’alunno, brevi manu").wait_for()
+        await page.get_by_role("link", name="Segna come non consegnato").click()
+        await page.get_by_label("Motivo").fill("foglio della persona sbagliata")
+        await assert_accessible(page)
+        await page.get_by_role("button", name="Segna come non consegnato").click()
+        await page.get_by_role("button", name="Consegnato").wait_for()
+        await page.goto(f"{site}/consegne/classi/{class_id}")
+        await page.get_by_text("Il suo profilo non consente").wait_for()
+
+
+@pytest.mark.requirement("M7", part="the desk by keyboard")
+async def test_the_desk_finds_chooses_and_settles_by_keyboard(house: House) -> None:
+    port, sessions = free_port(), Sessions()
+    site = f"http://localhost:{port}"
+    async with served(front(house, sessions, site), port), browser_page(1280, 900) as page:
+        token = sessions.open("secretary")
+        class_id = await printed_class(house, site, token)
+        row = await house.store.pool.fetchrow(
+            "select a.account, a.credential from projections.accounts_v1 a join projections.guardians_v1 g"
+            " on g.guardian = a.holder where g.family_name = 'Villa' and g.given_name = 'Paolo'"
+        )
+        assert row is not None
+        await house.tell(FirstAccessCompleted(account=row["account"], credential=row["credential"]))
+        await signed_in(page, site, token)
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.textContent") == "Vai al contenuto"
+        await page.keyboard.press("Enter")
+        await page.get_by_label("Cerca una persona o una classe").focus()
+        await page.keyboard.type("vil pao")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("link", name="Villa Paolo").wait_for()
+        await assert_accessible(page)
+        await screenshot(page, "consegne-ricerca-1280")
+        await page.get_by_label("Cerca una persona o una classe").fill("zanetti")
+        await page.get_by_role("link", name="Zanetti Marta").first.wait_for()
+        await page.get_by_role("link", name="Zanetti Marta").first.focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Zanetti Marta").wait_for()
+        await assert_accessible(page)
+        await screenshot(page, "consegne-titolare-carta-1280")
+        await page.goto(f"{site}/consegne/classi/{class_id}")
+        await page.get_by_role("link", name="Seleziona tutti quelli in elenco").focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Consegna i tagliandi selezionati").focus()
+        await page.keyboard.press("Enter")
+        await page.get_by_text("fogli da consegnare").wait_for()
+        assert await page.get_by_role("checkbox", checked=True).count() > 50
+        await page.goto(f"{site}/consegne/avvisi")
+        await assert_accessible(page)
+        await screenshot(page, "consegne-avvisi-1280")
+        await page.get_by_label("Che cosa si è accertato o fatto").focus()
+        await page.keyboard.type("era il padre: consegnato a mano dal coordinatore")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Avviso chiuso").wait_for()
+        assert [e for e in page_errors(page) if not e.startswith("Failed to load resource")] == []
