@@ -4,6 +4,7 @@ Each test is a sentence of the circular. What the school does, it does over HTTP
 proved is what the running services then say, and what stands in their histories.
 """
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import nats
@@ -16,6 +17,7 @@ from shared.contracts.identity import AccountRole, StaffRole
 from shared.contracts.registry import StaffKind
 from tests.acceptance.installation import Installation, account_of, fresh_password, until
 from tests.acceptance.people import (
+    Person,
     appoint,
     at_the_desk,
     first_access,
@@ -33,34 +35,43 @@ async def test_l_invio_comincia_alla_data_stabilita_per_le_classi_prime(installa
     """«A partire dal … sarà avviato l'invio delle credenziali alle famiglie delle classi prime.»"""
     school = await installation.school("email")
     await school.known()
-    opens = datetime.now(UTC) + timedelta(seconds=4)
+    mothers, late = [school.guardian() for _ in range(3)], school.guardian()
     async with at_the_desk(school) as desk:
-        planned = {"title": "Classi prime", "roles": ["guardian"], "opens": opens.isoformat()}
-        made = await desk.say("/api/notifications/campaigns", planned)
-        campaign = f"/api/notifications/campaigns/{made['campaign']}"
+        first = await _plan(desk, seconds=5)
         await school.happened("CampaignPlanned", 1)
         await installation.settled()
-        mothers = [school.guardian() for _ in range(3)]
         for mother in mothers:
             await school.enrol(school.pupil(), mother)
         await school.happened("GuardianLinked", 3)
-        assert (await school.counts())["CredentialsIssued"] == 0, "nothing before the date"
-        await school.happened("CampaignOpened", 1)
-        await school.happened("EmailAccepted", 3)
+        shown = await desk.ask(first)
+        assert shown["state"] == "planned" and (await school.counts())["CredentialsIssued"] == 0
+        await school.happened("CampaignCompleted", 1)
         for mother in mothers:
             assert len(await installation.letters(mother["email"])) == 1
-        await desk.say(f"{campaign}/pause", {"reason": "il server della posta è in manutenzione"})
+        shown = await desk.ask(first)
+        assert shown["state"] == "completed" and shown["total"] == 3
+        assert [c["title"] for c in shown["by_class"]] == ["1A"], "its progress, by class"
+        second = await _plan(desk, seconds=3)
+        await desk.say(f"{second}/pause", {"reason": "il server della posta è in manutenzione"})
         await school.happened("CampaignPaused", 1)
         await installation.settled()
-        late = school.guardian()
         await school.enrol(school.pupil(), late)
         await school.happened("GuardianLinked", 4)
-        shown = await desk.ask(campaign)
-        assert shown["state"] == "paused"
+        await asyncio.sleep(3)
+        assert (await desk.ask(second))["state"] == "paused", "paused beyond its date"
         assert not await installation.letters(late["email"])
-        await desk.say(f"{campaign}/resume", {})
+        await desk.say(f"{second}/resume", {})
         await installation.letter(late["email"])
-        await desk.read("/consegne/campagne")
+        await school.happened("CampaignCompleted", 2)
+        assert "Classi prime" in await desk.read("/consegne/campagne")
+
+
+async def _plan(desk: Person, seconds: float) -> str:
+    """A campaign for guardians that opens so soon; its address."""
+    opens = datetime.now(UTC) + timedelta(seconds=seconds)
+    planned = {"title": "Classi prime", "roles": ["guardian"], "opens": opens.isoformat()}
+    made = await desk.say("/api/notifications/campaigns", planned)
+    return f"/api/notifications/campaigns/{made['campaign']}"
 
 
 @pytest.mark.requirement("E2")
