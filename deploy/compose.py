@@ -46,6 +46,8 @@ def prepare(run: Path = RUN, configuration: Path = CONFIGURATION) -> None:
         secret_file(run / service / "bus.nk", seeds.file(service).read_bytes())
     secret_file(run / "keyring" / "kek", secrets.token_bytes(32))
     secret_file(run / "identity" / "pepper", secrets.token_bytes(32))
+    for name in ("return-paths", "bounce-intake"):
+        secret_file(run / "notifications" / name, f"{secrets.token_hex(32)}\n".encode())
     _write_configuration(seeds, configuration)
 
 

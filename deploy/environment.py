@@ -30,7 +30,14 @@ PER_SERVICE = ("DATABASE_URL", "KEYRING_URL", "NATS_SEED_FILE", "LISTEN")
 OWN: dict[str, tuple[str, ...]] = {
     "registry": (),
     "identity": ("PEPPER_FILE", "FRONT_DOOR"),
-    "notifications": ("EPOCH_KEYS_FILE", "SMTP_URL", "MAIL_FROM"),
+    "notifications": (
+        "EPOCH_KEYS_FILE",
+        "SMTP_URL",
+        "MAIL_FROM",
+        "BOUNCE_KEY_FILE",
+        "BOUNCE_INTAKE_KEY_FILE",
+        "BOUNCE_ADDRESS",
+    ),
 }
 OWNERS = (
     "CUSTODE_KEYRING_MIGRATION_URL",
@@ -45,6 +52,8 @@ MAILBOX = (
     "CUSTODE_MAILBOX_SMTP_LISTEN",
     "CUSTODE_MAILBOX_HTTP_LISTEN",
     "CUSTODE_MAILBOX_FOLDER",
+    "CUSTODE_MAILBOX_BOUNCE_URL",
+    "CUSTODE_MAILBOX_BOUNCE_KEY_FILE",
 )
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -87,6 +96,16 @@ class Wiring:
         return given or self.settings.data / "no-backup" / "notifications.epoch-keys"
 
     @property
+    def bounce_key_file(self) -> Path:
+        """What return paths are authenticated with."""
+        return self.settings.data / "secrets" / "notifications.return-paths"
+
+    @property
+    def bounce_intake_key_file(self) -> Path:
+        """The key with which a mail server hands in what came back."""
+        return self.settings.data / "secrets" / "notifications.bounce-intake"
+
+    @property
     def mailbox_folder(self) -> Path:
         return self.settings.data / "mailbox"
 
@@ -94,6 +113,8 @@ class Wiring:
         """Keys that exist once per installation, apart from the databases they protect; made if missing."""
         for path in (self.kek_file, self.pepper_file):
             secret_file(path, secrets.token_bytes(32))
+        for path in (self.bounce_key_file, self.bounce_intake_key_file):
+            secret_file(path, f"{secrets.token_hex(32)}\n".encode())
         self.epoch_keys_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.mailbox_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -125,6 +146,9 @@ class Wiring:
             told[f"{prefix}EPOCH_KEYS_FILE"] = str(self.epoch_keys_file)
             told[f"{prefix}SMTP_URL"] = self._smtp()
             told[f"{prefix}MAIL_FROM"] = self.settings.mail_from
+            told[f"{prefix}BOUNCE_KEY_FILE"] = str(self.bounce_key_file)
+            told[f"{prefix}BOUNCE_INTAKE_KEY_FILE"] = str(self.bounce_intake_key_file)
+            told[f"{prefix}BOUNCE_ADDRESS"] = self.settings.bounce_address or ""
         return inherited(service) | told
 
     def owner_url(self, service: str) -> str:
@@ -152,6 +176,10 @@ class Wiring:
                 "CUSTODE_MAILBOX_SMTP_LISTEN": self.ports.listen("mailbox_smtp"),
                 "CUSTODE_MAILBOX_HTTP_LISTEN": self.ports.listen("mailbox"),
                 "CUSTODE_MAILBOX_FOLDER": str(self.mailbox_folder),
+                "CUSTODE_MAILBOX_BOUNCE_URL": (
+                    f"http://{self.ports.listen('notifications')}/api/notifications/bounces"
+                ),
+                "CUSTODE_MAILBOX_BOUNCE_KEY_FILE": str(self.bounce_intake_key_file),
             }
         )
 

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     base_port: the site's port; the others follow it. 0 takes free ones. Each can be set by itself.
     site_address: the host name that people use, with TLS; without it plain http on localhost.
     longest_pause: seconds at most before a part that ended by itself is started again.
+    bounce_address: where mails that come back go to, with anything behind a `+`; without it, to the sender.
     *_database_url, *_migration_url, *_keyring_url, nats_url, smtp_url: a real server in place of ours.
     """
 
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     notifications_epoch_keys_file: Path | None = None
     smtp_url: SecretStr | None = None
     mail_from: str = "Custode <custode@localhost>"
+    bounce_address: str | None = None
 
     @field_validator("data")
     @classmethod

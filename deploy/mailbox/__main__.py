@@ -1,7 +1,7 @@
 """`python -m deploy.mailbox`: the embedded mailbox as a process. Ends cleanly on SIGTERM and SIGINT.
 
 Environment: CUSTODE_MAILBOX_SMTP_LISTEN and CUSTODE_MAILBOX_HTTP_LISTEN (`host:port`), CUSTODE_MAILBOX_FOLDER,
-CUSTODE_ENVIRONMENT. Exit codes: 0 ended, 1 an address is taken, 2 refused to start.
+CUSTODE_ENVIRONMENT; CUSTODE_MAILBOX_BOUNCE_URL and CUSTODE_MAILBOX_BOUNCE_KEY_FILE: whom what comes back is handed to. Exit codes: 0 ended, 1 an address is taken, 2 refused to start.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from deploy.mailbox.returning import Returning
 from deploy.mailbox.smtp import Faults, serve_smtp
 from deploy.mailbox.store import MailStore
 from deploy.mailbox.web import create_app
@@ -28,12 +29,20 @@ log = structlog.get_logger("custode.mailbox")
 
 
 class MailboxSettings(BaseSettings):
-    """Where to listen and where to keep the messages."""
+    """Where to listen, where to keep the messages, and whom to hand what comes back to."""
 
     model_config = SettingsConfigDict(env_prefix="CUSTODE_MAILBOX_", extra="ignore")
     smtp_listen: str = "127.0.0.1:2525"
     http_listen: str = "127.0.0.1:8025"
     folder: Path
+    bounce_url: str | None = None
+    bounce_key_file: Path | None = None
+
+    @property
+    def returning(self) -> Returning | None:
+        if not self.bounce_url or self.bounce_key_file is None:
+            return None
+        return Returning(self.bounce_url, self.bounce_key_file)
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -54,7 +63,7 @@ async def serve(settings: MailboxSettings) -> None:
     """Serve both sides until a signal comes."""
     store, faults = MailStore(settings.folder), Faults()
     http_host, http_port = _address(settings.http_listen)
-    smtp = await serve_smtp(store, faults, *_address(settings.smtp_listen))
+    smtp = await serve_smtp(store, faults, *_address(settings.smtp_listen), settings.returning)
     web = _Web(
         uvicorn.Config(
             create_app(store, faults, http_host),

@@ -3,7 +3,8 @@
 An address whose local part ends in ``+reply450`` is answered 450 (any 4xx or 5xx), one in ``+hangup`` loses the
 line before the content, one in ``+drop`` after the content was taken and before the answer: then nobody can know.
 ``+delay5`` waits five seconds before it answers for the content; ``+bounce`` takes the message and then tells its
-sender, by mail, that it could not be delivered (RFC 3464). ``x2`` behind any of them (``+reply450x2``) does so twice
+sender, by mail, that it could not be delivered (RFC 3464). So do addresses whose local part is, or begins with, ``respinta``
+or ``inesistente`` (5.1.1), and ``piena`` (4.2.2: full for too long). ``x2`` behind any of them (``+reply450x2``) does so twice
 and then takes the message.
 """
 
@@ -22,11 +23,14 @@ from typing import Final
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from deploy.mailbox.returning import Returning
 from deploy.mailbox.store import MailStore
 
 _ASKED: Final = re.compile(
     r"\+(?:reply(?P<code>[45]\d\d)|(?P<how>drop|hangup|bounce|delay\d{1,2}))(?:x(?P<times>\d{1,3}))?@"
 )
+_RETURNED: Final = re.compile(r"(?P<word>respinta|inesistente|piena)(?:[.+_-][^@]*)?@", re.IGNORECASE)
+_FULL: Final = "piena"
 _SIZE_LIMIT: Final = 10 * 1024 * 1024
 _SAYS: Final = {
     450: "4.2.0 mailbox busy",
@@ -43,7 +47,10 @@ class Faults:
         self._had: Counter[str] = Counter()
 
     def due(self, address: str) -> str | None:
-        """The fault for this message to `address`: a reply code, ``drop``, ``hangup``, ``bounce``, ``delay5``, or ``None``."""
+        """The fault for this message to `address`: a reply code, ``drop``, ``hangup``, ``bounce``, ``full``, ``delay5``, or
+        ``None``."""
+        if (returned := _RETURNED.match(address)) is not None:
+            return "full" if returned["word"].lower() == _FULL else "bounce"
         asked = _ASKED.search(address)
         if asked is None:
             return None
@@ -60,9 +67,10 @@ class Faults:
 class Handler:
     """aiosmtpd's hooks."""
 
-    def __init__(self, store: MailStore, faults: Faults) -> None:
+    def __init__(self, store: MailStore, faults: Faults, returning: Returning | None = None) -> None:
         self._store = store
         self._faults = faults
+        self._returning = returning
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -88,15 +96,19 @@ class Handler:
         for fault in envelope.rcpt_options:
             if fault == "drop":
                 _hang_up(server)
-            elif fault == "bounce":
-                report = bounce(content, envelope.rcpt_tos)
-                await asyncio.to_thread(self._store.keep, report, "", (envelope.mail_from or "",))
+            elif fault in ("bounce", "full"):
+                sender = envelope.mail_from or ""
+                status = "4.2.2" if fault == "full" else "5.1.1"
+                report = bounce(content, envelope.rcpt_tos, sender, status)
+                await asyncio.to_thread(self._store.keep, report, "", (sender,))
+                if self._returning is not None:
+                    self._returning.hand_over(report)
             elif fault.startswith("delay"):
                 await asyncio.sleep(int(fault.removeprefix("delay")))
         return f"250 2.0.0 kept as {kept}"
 
 
-def bounce(content: bytes, recipients: Sequence[str], sender: str = "") -> bytes:
+def bounce(content: bytes, recipients: Sequence[str], sender: str = "", status: str = "5.1.1") -> bytes:
     """What a mail server writes to the envelope's sender of a message that it took and could not deliver (RFC 3464)."""
     report = MIMEMultipart("report", report_type="delivery-status")
     report["From"] = "Mail Delivery System <mailer-daemon@localhost>"
@@ -104,17 +116,18 @@ def bounce(content: bytes, recipients: Sequence[str], sender: str = "") -> bytes
         report["To"] = f"<{sender}>"
     report["Subject"] = "Undelivered Mail Returned to Sender"
     report["Auto-Submitted"] = "auto-replied"
-    report.attach(MIMEText("The mailbox does not exist.\n"))
-    status = MIMEBase("message", "delivery-status")
+    full = status.endswith(".2.2")
+    report.attach(MIMEText(f"The mailbox {'is full' if full else 'does not exist'}.\n"))
+    told = MIMEBase("message", "delivery-status")
     fields = [Message()]
     fields[0]["Reporting-MTA"] = "dns; localhost"
     for recipient in recipients:
         fields.append(Message())
         fields[-1]["Final-Recipient"] = f"rfc822; {recipient}"
         fields[-1]["Action"] = "failed"
-        fields[-1]["Status"] = "5.1.1"
-    status.set_payload([*fields])
-    report.attach(status)
+        fields[-1]["Status"] = status
+    told.set_payload([*fields])
+    report.attach(told)
     head = content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
     report.attach(MIMEText(head.replace("\r\n", "\n") + "\n", "rfc822-headers"))
     return report.as_bytes(policy=SMTP_POLICY)
@@ -125,14 +138,16 @@ def _hang_up(server: SMTP) -> None:
         server.transport.abort()
 
 
-async def serve_smtp(store: MailStore, faults: Faults, host: str, port: int) -> asyncio.Server:
-    """Listen; raises `OSError` when the address is taken. The caller closes the server."""
+async def serve_smtp(
+    store: MailStore, faults: Faults, host: str, port: int, returning: Returning | None = None
+) -> asyncio.Server:
+    """Listen; what comes back is handed over by `returning`, where there is one. Raises `OSError` when the address is taken. The caller closes the server."""
     # aiosmtpd writes senders, recipients and commands to its log.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     loop = asyncio.get_running_loop()
     make = partial(
         SMTP,
-        Handler(store, faults),
+        Handler(store, faults, returning),
         data_size_limit=_SIZE_LIMIT,
         enable_SMTPUTF8=True,
         hostname="localhost",

@@ -3,21 +3,30 @@
 import asyncio
 import os
 import threading
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from deploy.engines import NatsEngine, PostgresEngine
-from deploy.mailbox.smtp import bounce
+from deploy.mailbox.returning import Returning
+from deploy.mailbox.smtp import Faults, bounce, serve_smtp
+from deploy.mailbox.store import MailStore
 from services.notifications.bounce_mailbox import BounceReader, MaildirPlace, bounce_place
 from services.notifications.bounces import Bounces, Taken
 from services.notifications.bounces_api import BounceIntake
+from services.notifications.channels.email.dkim import DkimSigner
+from services.notifications.channels.email.send import SmtpSender
 from services.notifications.return_paths import HEADER, ReturnPaths
 from shared.contracts.identity import AccountRole, ShredReason
 from shared.contracts.notifications import BounceKind, EmailBounced, ResendingReason, ResendRequested
 from shared.contracts.policy import Channel
 from shared.sealing import ClaimReason
+from tests.browser_harness import free_port, served
 from tests.integration.imap_server import ImapServer
 from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
@@ -296,3 +305,40 @@ async def test_a_pupil_whose_mailbox_changes_gets_it_there_and_nowhere_else(hous
         ["g.sbagliata@scuola.example"],
         ["g.rossi@scuola.example"],
     ]
+
+
+@pytest.mark.requirement("S4", part="bounce over the wire, signed")
+async def test_an_address_that_bounces_comes_back_from_a_real_server(house: House, tmp_path: Path) -> None:
+    """The embedded mail server takes the signed mail, then returns it to whoever has the key."""
+    delivery = await house.issue(await family(house, "respinta.anna@posta.example"))
+    pem = tmp_path / "dkim.pem"
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (tmp_path / "intake").write_bytes(KEY)
+    signer = DkimSigner.from_file(pem, "scuole.example", "custode")
+    port, smtp_port = free_port(), free_port()
+    site = f"http://localhost:{port}"
+    app = front(house, Sessions(), site)
+    app.state.bounces = BounceIntake.from_file(bounces(house), tmp_path / "intake")
+    store = MailStore(tmp_path / "mails")
+    returning = Returning(f"{site}/api/notifications/bounces", tmp_path / "intake")
+    server = await serve_smtp(store, Faults(), "127.0.0.1", smtp_port, returning)
+    async with served(app, port), SmtpSender(f"smtp://127.0.0.1:{smtp_port}", signer=signer) as sender:
+        house.sender = sender
+        await house.postman().round()
+        for _ in range(100):
+            if await house.status(delivery) == "bounced":
+                break
+            await asyncio.sleep(0.1)
+    server.close()
+    assert await house.status(delivery) == "bounced"
+    (kept,) = store.find("respinta.anna")[1]
+    raw = store.raw(kept.id)
+    assert raw is not None
+    sent_as = raw.partition(b"Delivered-To: respinta.anna@posta.example\r\n")[2]
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert dkim.verify(sent_as, dnsfunc=lambda name, timeout=5: b"v=DKIM1; k=rsa; p=" + b64encode(public))
+    headers = read(sent_as)
+    assert headers["Auto-Submitted"] == "auto-generated"
+    assert headers["Precedence"] is None, "no list, no bulk: one recipient a message"
+    assert headers["List-Unsubscribe"] is None, "nobody unsubscribes from their own credentials"
