@@ -1,5 +1,4 @@
-"""JSON under /api/notifications/circulars and /texts: circulars published, read and withdrawn; a school's own words
-(P10, E11)."""
+"""JSON under /api/notifications/circulars: published, read and withdrawn (P10, E11)."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -10,16 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.notifications import queries
 from services.notifications import queries_circulars as circulars
-from services.notifications.channels.circular.render import Letterhead
-from services.notifications.channels.languages import Language
+from services.notifications.api_texts import not_accepted
 from services.notifications.circular_forms import FIELDS, read, written
+from services.notifications.circular_views import Publisher, board_of, context_of, number_taken
 from services.notifications.desk import NotFound, desk_of
-from services.notifications.domain.school_texts import Template, Words, letterhead_fault, word_faults
-from services.notifications.labels_circulars import LETTERHEAD_FAULTS, WORD_FAULTS
 from services.notifications.notice_letters import circular_address
 from services.notifications.pages_board import Reader
-from services.notifications.pages_circulars import Publisher, board_of, context_of, number_taken
-from services.notifications.pages_texts import Adapter
 from services.notifications.queries import School
 from services.notifications.queries_circulars import AudienceReads, Circular
 from services.notifications.views import school_of
@@ -27,7 +22,6 @@ from shared.contracts.notifications import Audience
 from shared.decider import Refused
 from shared.web.actions import Action, may
 from shared.web.description import SESSION, problems, secured
-from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext
 
 router = APIRouter(prefix="/api/notifications", tags=["circulars"], responses=problems(401, 403, 503))
@@ -107,26 +101,6 @@ class WithdrawalIn(BaseModel):
     reason: str = Field(min_length=1, max_length=500)
 
 
-class LetterheadBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    head: list[str] = Field(max_length=6)
-    foot: list[str] = Field(default=[], max_length=6)
-
-
-class WordsBody(BaseModel):
-    """None: the part stays as it comes. Placeholders: {nome}, {scuola}, {indirizzo}."""
-
-    model_config = ConfigDict(extra="forbid")
-    subject: str | None = None
-    opening: str | None = None
-    closing: str | None = None
-
-
-class WordsOut(WordsBody):
-    template: Template
-    language: Language
-
-
 @router.get("/circulars", openapi_extra=_SIGNED_IN)
 async def mine(request: Request, who: Reader) -> list[CircularOut]:
     """Those that concern whoever is signed in, the newest first."""
@@ -165,7 +139,7 @@ async def publish(request: Request, who: Publisher, body: CircularIn, response: 
         wrong = {_JSON_NAMES.get(name, name): text for name, text in found.errors.items()}
         if unknown:
             wrong["classes"] = gettext(N_("Una delle classi non esiste in questa scuola."))
-        raise _not_accepted(wrong)
+        raise not_accepted(wrong)
     try:
         done = await board_of(request).publish(school.code, found.content, context_of(request, who))
     except Refused:
@@ -224,54 +198,7 @@ async def withdraw(request: Request, who: Publisher, circular: str, body: Withdr
     try:
         await board_of(request).withdraw(one, body.reason, context_of(request, who))
     except Refused:
-        raise _not_accepted({"reason": gettext(N_("Scriva il motivo."))}) from None
-
-
-@router.get("/letterhead", openapi_extra=_SIGNED_IN)
-async def letterhead(request: Request, who: Adapter) -> LetterheadBody:
-    """The lines at the head and at the foot of the school's circulars."""
-    school = await school_of(desk_of(request), who)
-    paper = await circulars.letterhead(desk_of(request).commands.store.pool, school)
-    return LetterheadBody(head=list(paper.head), foot=list(paper.foot))
-
-
-@router.put("/letterhead", openapi_extra=_SIGNED_IN, responses=problems(422), status_code=204)
-async def adopt_letterhead(request: Request, who: Adapter, body: LetterheadBody) -> None:
-    head, foot = tuple(body.head), tuple(body.foot)
-    if (fault := letterhead_fault(head, foot)) is not None:
-        raise _not_accepted({"head": gettext(LETTERHEAD_FAULTS[fault])})
-    await board_of(request).adopt_letterhead(who.school, Letterhead(head, foot), context_of(request, who))
-
-
-@router.get("/texts", openapi_extra=_SIGNED_IN)
-async def texts(request: Request, who: Adapter) -> list[WordsOut]:
-    """What the school says in its own words, by message and language."""
-    found = await circulars.words(desk_of(request).commands.store.pool, who.school)
-    return [
-        WordsOut.model_validate(
-            {
-                "template": template,
-                "language": language,
-                "subject": words.subject,
-                "opening": words.opening,
-                "closing": words.closing,
-            }
-        )
-        for (template, language), words in sorted(found.items())
-        if words != Words()
-    ]
-
-
-@router.put(
-    "/texts/{template}/{language}", openapi_extra=_SIGNED_IN, responses=problems(422), status_code=204
-)
-async def adapt(
-    request: Request, who: Adapter, template: Template, language: Language, body: WordsBody
-) -> None:
-    words = Words(body.subject, body.opening, body.closing)
-    if wrong := word_faults(words):
-        raise _not_accepted({name: gettext(WORD_FAULTS[slug]) for name, slug in wrong.items()})
-    await board_of(request).adapt(who.school, template, language, words, context_of(request, who))
+        raise not_accepted({"reason": gettext(N_("Scriva il motivo."))}) from None
 
 
 async def _concerning(request: Request, who: Reader, circular: str) -> Circular:
@@ -331,13 +258,3 @@ def _told(request: Request, school: School, one: Circular) -> dict[str, object]:
         "as_audience": one.as_audience,
         "read_at": one.read_at,
     }
-
-
-def _not_accepted(wrong: dict[str, str]) -> Problem:
-    return Problem(
-        422,
-        "not-accepted",
-        N_("Dati da correggere"),
-        N_("Niente è stato cambiato."),
-        errors=[{"pointer": f"#/{name}", "detail": text} for name, text in wrong.items()],
-    )

@@ -11,9 +11,9 @@ from starlette.responses import HTMLResponse, Response
 
 from services.notifications import labels_circulars, queries
 from services.notifications import queries_circulars as circulars
+from services.notifications.circular_views import board_of, context_of, titles_of
 from services.notifications.desk import NotFound, desk_of
 from services.notifications.domain.circular import paragraphs
-from services.notifications.pages_circulars import board_of, context_of, titles_of
 from services.notifications.queries import School
 from services.notifications.queries_circulars import Circular, content_of
 from services.notifications.views import pdf_headers

@@ -9,6 +9,7 @@ from services.notifications import labels_circulars
 from services.notifications import queries_circulars as circulars
 from services.notifications.channels.circular.render import Letterhead
 from services.notifications.channels.languages import LANGUAGES, Language
+from services.notifications.circular_views import ACTIVE, board_of, context_of
 from services.notifications.desk import NotFound, desk_of
 from services.notifications.domain.school_texts import (
     MOST_PART,
@@ -18,7 +19,6 @@ from services.notifications.domain.school_texts import (
     letterhead_fault,
     word_faults,
 )
-from services.notifications.pages_circulars import ACTIVE, board_of, context_of
 from services.notifications.queries import School
 from services.notifications.text_previews import preview
 from services.notifications.views import render, school_of

@@ -9,6 +9,7 @@ from services.notifications.api import router as api_router
 from services.notifications.api_campaigns import router as api_campaigns_router
 from services.notifications.api_circulars import router as api_circulars_router
 from services.notifications.api_hand_over import router as api_hand_over_router
+from services.notifications.api_texts import router as api_texts_router
 from services.notifications.bounces_api import BounceIntake
 from services.notifications.bounces_api import router as bounces_router
 from services.notifications.operations import Desk
@@ -18,6 +19,7 @@ from services.notifications.pages_alerts import router as alerts_router
 from services.notifications.pages_board import router as board_router
 from services.notifications.pages_campaigns import router as campaigns_router
 from services.notifications.pages_circulars import router as circulars_router
+from services.notifications.pages_drafts import router as drafts_router
 from services.notifications.pages_hand_over import router as hand_over_router
 from services.notifications.pages_holder import router as holder_router
 from services.notifications.pages_reminders import api_router as api_reminders_router
@@ -75,8 +77,8 @@ def build_web(
         app.include_router(router)
     for router in (bounces_router, resend_router, resend_class_router, api_resend_router):
         app.include_router(router)
-    for router in (circulars_router, texts_router, reminders_router, board_router):
+    for router in (drafts_router, circulars_router, texts_router, reminders_router, board_router):
         app.include_router(router)
-    for router in (api_circulars_router, api_reminders_router):
+    for router in (api_circulars_router, api_texts_router, api_reminders_router):
         app.include_router(router)
     return app
