@@ -1,6 +1,7 @@
 """The desk's pages in a real Chromium: a class of 25 on a phone and on a desk's screen, with axe."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -65,10 +66,10 @@ async def printed(page: Page, button: str) -> Response:
     return response
 
 
-async def paper_class(house: House) -> str:
+async def paper_class(house: House, families: Sequence[str] = FAMILIES) -> str:
     await house.school(PAPER)
     class_id = await house.form_class("1A")
-    for n, family in enumerate(FAMILIES):
+    for n, family in enumerate(families):
         student = await house.pupil(class_id, family, ("Aurora", "Leonardo", "Giulia")[n % 3])
         parents = [
             (student, AccountRole.pupil),
@@ -182,8 +183,8 @@ async def test_the_keyboard_and_no_script_are_enough(house: House) -> None:
 
 
 async def printed_class(house: House, site: str, token: str) -> str:
-    """1A, all of it printed; taught by who signs in."""
-    class_id = await paper_class(house)
+    """1A, small and all of it printed; taught by who signs in."""
+    class_id = await paper_class(house, ("Abate", "Villa", "Conti", "Zanetti"))
     await house.tell(TeacherAssigned(teacher="person-desk", class_id=class_id))
     headers = {"Cookie": cookie(token), "Sec-Fetch-Site": "same-origin"}
     async with httpx.AsyncClient(base_url=site, headers=headers, timeout=60) as desk:
@@ -192,12 +193,11 @@ async def printed_class(house: House, site: str, token: str) -> str:
 
 
 @pytest.mark.requirement("P5", part="on a phone, without a script")
-@pytest.mark.parametrize("javascript", [True, False])
-async def test_a_teacher_hands_over_with_a_phone(house: House, javascript: bool) -> None:
+async def test_a_teacher_hands_over_with_a_phone(house: House) -> None:
     port, sessions = free_port(), Sessions()
     site = f"http://localhost:{port}"
     teacher = sessions.open("teacher", account="account-teacher")
-    async with served(front(house, sessions, site), port), browser_page(360, 800, javascript) as page:
+    async with served(front(house, sessions, site), port), browser_page(360, 800, javascript=False) as page:
         class_id = await printed_class(house, site, sessions.open("secretary"))
         await signed_in(page, site, teacher)
         await page.get_by_role("link", name="Classe 1A").click()
@@ -207,7 +207,7 @@ async def test_a_teacher_hands_over_with_a_phone(house: House, javascript: bool)
         await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
         await assert_accessible(page)
         for name in ("Abate Aurora", "Abate Marta"):
-            await page.get_by_role("checkbox", name=f"{name} ").check()
+            await page.get_by_role("checkbox", name=re.compile(f"^{name} ")).check()
         await page.get_by_role("button", name="Registra la consegna").click()
         await page.get_by_text("Consegna registrata per 2 fogli").wait_for()
         await assert_accessible(page)
@@ -265,7 +265,7 @@ async def test_the_desk_finds_chooses_and_settles_by_keyboard(house: House) -> N
         await page.get_by_role("button", name="Consegna i tagliandi selezionati").focus()
         await page.keyboard.press("Enter")
         await page.get_by_text("fogli da consegnare").wait_for()
-        assert await page.get_by_role("checkbox", checked=True).count() > 50
+        assert await page.get_by_role("checkbox", checked=True).count() == 6
         await page.goto(f"{site}/consegne/avvisi")
         await assert_accessible(page)
         await screenshot(page, "consegne-avvisi-1280")
