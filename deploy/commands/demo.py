@@ -8,8 +8,9 @@ import typer
 
 from deploy.commands.common import fail, note
 from deploy.demo.memory import Memory
+from deploy.demo.stage import DemoFailed, Stage
 from deploy.demo.teller import Teller
-from deploy.demo.tour import DemoFailed, Tour
+from deploy.demo.tour import take
 from deploy.settings import load_settings
 from deploy.supervisor import Running
 from shared.settings import Environment
@@ -54,7 +55,7 @@ async def _run(once: bool) -> None:
     teller.chapter("Starting PostgreSQL, NATS, Caddy, the mailbox and three services")
     try:
         async with Running(settings, progress=lambda part, text: note(f"   {part:>13}  {text}")) as running:
-            await Tour(running, Memory.of(settings.data), teller).take()
+            await take(Stage(running, Memory.of(settings.data), teller))
             if once:
                 return
             serving.set()

@@ -24,6 +24,7 @@ class Memory:
     done: list[str] = field(default_factory=list)
     keys: dict[str, Key] = field(default_factory=dict)
     account: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)
     _path: Path | None = None
 
     @classmethod
@@ -33,6 +34,7 @@ class Memory:
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
             memory.done, memory.account = kept["done"], kept["account"]
+            memory.notes = kept.get("notes", {})
             memory.keys = {name: Key(**key) for name, key in kept["keys"].items()}
         return memory
 
@@ -40,11 +42,16 @@ class Memory:
         self.done.append(chapter)
         self.save()
 
+    def remember(self, name: str, what: str) -> None:
+        self.notes[name] = what
+        self.save()
+
     def save(self) -> None:
         assert self._path is not None
         content = {
             "done": self.done,
             "account": self.account,
+            "notes": self.notes,
             "keys": {name: asdict(key) for name, key in self.keys.items()},
         }
         beside = self._path.with_suffix(".new")
