@@ -21,6 +21,14 @@ END = "DELETE /api/identity/sessions"
 BIG = b"x" * (70 * 1024 * 1024)
 
 
+class Known(dict[str, Any]):
+    """What a path may name, by the name of its parameter; of what does not exist yet, the id of nothing."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = new_id()
+        return str(self[name])
+
+
 @dataclass
 class World:
     """The services, a school that exists on them with its class, pupil and delivery, and who may ask for it."""
@@ -50,7 +58,7 @@ async def world(installation: Installation, printing: School) -> AsyncIterator[W
         services[name] = Service(url, document)
     await printing.enrol(printing.pupil(), printing.guardian())
     await printing.happened("DeliveryRequested", 1)
-    delivery = next(e for e in await printing.events() if e.name == "DeliveryRequested").data["delivery"]
+    requested = next(e for e in await printing.events() if e.name == "DeliveryRequested").data
     class_id = await printing.class_id()
     async with registry_of(installation.running.parts.wiring) as registry:
         reader = await registry.add_api_key(printing.code, "lettura", frozenset({Scope.read}))
@@ -62,7 +70,13 @@ async def world(installation: Installation, printing: School) -> AsyncIterator[W
         await installation.staff(printing.code),
         {"Authorization": f"Bearer {reader.secret}"},
         {"Authorization": f"Bearer {printing.api_key}"},
-        {"code": printing.code, "class_id": class_id, "delivery": delivery},
+        Known(
+            code=printing.code,
+            class_id=class_id,
+            delivery=requested["delivery"],
+            account=requested["account"],
+            person=requested["holder"],
+        ),
         installation,
     )
 
