@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -101,6 +101,11 @@ class WithdrawalIn(BaseModel):
     reason: str = Field(min_length=1, max_length=500)
 
 
+_THE_SAME: dict[int | str, dict[str, Any]] = {
+    200: {"model": PublishedOut, "description": "The very same had been published: nothing is sent again."}
+}
+
+
 @router.get("/circulars", openapi_extra=_SIGNED_IN)
 async def mine(request: Request, who: Reader) -> list[CircularOut]:
     """Those that concern whoever is signed in, the newest first."""
@@ -117,7 +122,12 @@ async def published(request: Request, who: Publisher) -> list[CircularAtDesk]:
     return await _at_desk(request, school, found)
 
 
-@router.post("/circulars", status_code=201, openapi_extra=_SIGNED_IN, responses=problems(409, 422))
+@router.post(
+    "/circulars",
+    status_code=201,
+    openapi_extra=_SIGNED_IN,
+    responses=problems(409, 422) | _THE_SAME,
+)
 async def publish(request: Request, who: Publisher, body: CircularIn, response: Response) -> PublishedOut:
     """Publishes at once, to everybody of its audiences. A number is given once in a school year: the very same circular
     again gets 200 and sends nothing; another with that number 409."""

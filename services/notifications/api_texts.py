@@ -10,7 +10,7 @@ from services.notifications.circular_views import board_of, context_of
 from services.notifications.desk import desk_of
 from services.notifications.domain.school_texts import Template, Words, letterhead_fault, word_faults
 from services.notifications.labels_circulars import LETTERHEAD_FAULTS, WORD_FAULTS
-from services.notifications.pages_texts import Adapter
+from services.notifications.pages_texts import Adapter, named
 from services.notifications.views import school_of
 from shared.web.description import SESSION, problems, secured
 from shared.web.errors import Problem
@@ -78,13 +78,13 @@ async def texts(request: Request, who: Adapter) -> list[WordsOut]:
 @router.put(
     "/texts/{template}/{language}", openapi_extra=_SIGNED_IN, responses=problems(422), status_code=204
 )
-async def adapt(
-    request: Request, who: Adapter, template: Template, language: Language, body: WordsBody
-) -> None:
+async def adapt(request: Request, who: Adapter, template: str, language: str, body: WordsBody) -> None:
+    """The school's words for one message (credentials, reminder, circular) in one of the nine languages."""
+    which, tongue = named(template, language)
     words = Words(body.subject, body.opening, body.closing)
     if wrong := word_faults(words):
         raise not_accepted({name: gettext(WORD_FAULTS[slug]) for name, slug in wrong.items()})
-    await board_of(request).adapt(who.school, template, language, words, context_of(request, who))
+    await board_of(request).adapt(who.school, which, tongue, words, context_of(request, who))
 
 
 def not_accepted(wrong: dict[str, str]) -> Problem:

@@ -63,7 +63,7 @@ async def letterhead(
 @router.get("/{template}/{language}", name="text_edit")
 async def edit(request: Request, who: Adapter, template: str, language: str) -> HTMLResponse:
     school = await school_of(desk_of(request), who)
-    which, tongue = _named(template, language)
+    which, tongue = named(template, language)
     found = await circulars.words(desk_of(request).commands.store.pool, school.code)
     return _form(request, who, school, which, tongue, found.get((which, tongue), Words()))
 
@@ -82,7 +82,7 @@ async def save(
     """`salva` keeps it; `anteprima` shows the plain text on the page; `messaggio` is the message itself, as HTML."""
     desk = desk_of(request)
     school = await school_of(desk, who)
-    which, tongue = _named(template, language)
+    which, tongue = named(template, language)
     words = Words(" ".join(oggetto.split()) or None, _text(apertura), _text(chiusura))
     wrong = {
         _FIELDS[name]: gettext(labels_circulars.WORD_FAULTS[slug])
@@ -168,7 +168,7 @@ def _page(
     )
 
 
-def _named(template: str, language: str) -> tuple[Template, Language]:
+def named(template: str, language: str) -> tuple[Template, Language]:
     """What does not exist is not found."""
     if template not in set(Template) or language not in LANGUAGES:
         raise NotFound()
