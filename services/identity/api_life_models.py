@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.identity.desk import State
 from services.identity.notes import Written
@@ -20,7 +20,7 @@ class _Body(BaseModel):
 class Loss(_Body):
     """`block`: nobody gets in from now on, and sessions end at once."""
 
-    block: bool = True
+    block: StrictBool = True
 
 
 class Asked(_Body):
