@@ -24,16 +24,16 @@ from services.notifications.slips import SlipOfHolder, classes_of_teacher, slips
 from services.notifications.views import pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import HandedTo, HandOverBy
 from shared.decider import Refused
-from shared.web.actions import Action, may
+from shared.web.actions import Action, allowed, may
 from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext
-from shared.web.sessions import Principal, require
+from shared.web.sessions import Principal
 
 router = APIRouter(prefix="/consegne", include_in_schema=False)
 Ids = Annotated[list[str] | None, Form(max_length=1000)]
 Name = Annotated[str, Form(max_length=200)]
 Reason = Annotated[str, Form(max_length=500)]
-SignedIn = Annotated[Principal, Depends(require())]
+SignedIn = Annotated[Principal, Depends(allowed(Action.own_account))]
 MINE = "/consegne/consegna"
 INSIDE = "/accesso/inizio"
 
