@@ -41,6 +41,7 @@ from services.identity.pins import Pins
 from services.identity.projections import REDUCERS, project
 from services.identity.queries import Queries
 from services.identity.reactions import Reactions
+from services.identity.refusals_staff import on_refused
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
 from services.identity.showing import Showing
@@ -48,6 +49,7 @@ from services.identity.signing_in import SigningIn
 from services.identity.slips import Slips
 from services.identity.web import Front, on_busy
 from shared.database import AdvisoryLock
+from shared.decider import Refused
 from shared.logging import configure_logging
 from shared.runtime import Runtime, open_runtime
 from shared.settings import CommonSettings
@@ -99,6 +101,7 @@ class Parts:
             description="Who may sign in, and as whom.",
         )
         app.add_exception_handler(HasherBusy, on_busy)
+        app.add_exception_handler(Refused, on_refused)
         app.include_router(page_routes(self.front))
         app.include_router(own_routes(self.front))
         app.include_router(sessions_routes(self.front))

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from services.identity.refusals import problem_of as other_problem_of
 from services.identity.refusals import telling
 from shared.decider import Refused
-from shared.web.errors import TITLES, Problem
+from shared.web.errors import TITLES, Problem, problem_response
 from shared.web.i18n import N_
 
 _TOLD: dict[str, tuple[int, str]] = {
@@ -52,6 +55,12 @@ def problem_of(refused: Refused) -> Problem:
         return other_problem_of(refused)
     status, text = _TOLD[refused.reason]
     return Problem(status, refused.reason.replace("_", "-"), TITLES[status], text)
+
+
+async def on_refused(request: Request, error: Exception) -> Response:
+    """Exception handler: what became impossible after it was looked at, as when somebody else was faster."""
+    assert isinstance(error, Refused)
+    return problem_response(request, problem_of(error))
 
 
 @asynccontextmanager
