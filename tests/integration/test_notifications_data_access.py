@@ -1,6 +1,7 @@
 """Whoever may not see a child's data is told nothing of that child: no name in a mail or on a slip (E3, GDPR 5)."""
 
 from collections.abc import AsyncIterator
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -8,13 +9,25 @@ import pytest
 from pypdf import PdfReader
 
 from deploy.engines import NatsEngine, PostgresEngine
-from services.notifications.letters import letters
+from services.notifications.letters import ROME, letters
 from services.notifications.operations import Desk, NothingPrinted, Order, WhyNot
 from services.notifications.queries import School, SchoolClass
+from shared.contracts.event import Event, Personal
 from shared.contracts.identity import FirstAccessCompleted, IssuanceRefused, RefusalReason
 from shared.contracts.notifications import DeliveryAttempted, SlipPrinted
 from shared.contracts.policy import EMAIL, PAPER, Channel
-from shared.contracts.registry import GuardianshipCorrected, Relationship
+from shared.contracts.registry import (
+    EndGround,
+    GuardianshipCorrected,
+    GuardianshipEnded,
+    GuardianshipRestricted,
+    GuardianshipRestrictionLifted,
+    Note,
+    Relationship,
+    RestrictionGround,
+    WrongChildRejected,
+    WrongChildReported,
+)
 from tests.integration.notifications_fixtures import SITE, YEAR, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
 
@@ -213,3 +226,73 @@ async def test_who_is_in_stays_in_the_list_as_such(house: House) -> None:
     async with browser(front(house, sessions), sessions.open("secretary"), accept="application/json") as desk:
         rows = (await desk.get(f"/api/notifications/classes/{classes['1A']}/holders")).json()
     assert [r["state"] for r in rows if r["role"] == "guardian"] == ["activated"]
+
+
+def note(person: str) -> Personal[Note]:
+    return Personal(person=person, value=Note(text="come da atti"))
+
+
+def limits(guardian: str, student: str, day: date) -> dict[str, Event]:
+    court, wrong = RestrictionGround.court_order, EndGround.wrong_link
+    about = {"guardian": guardian, "student": student, "note": note(guardian)}
+    return {
+        "restricted": GuardianshipRestricted.model_validate({**about, "on": day, "ground": court}),
+        "ended": GuardianshipEnded.model_validate({**about, "on": day, "ground": wrong}),
+        "reported": WrongChildReported.model_validate(about),
+    }
+
+
+@pytest.mark.requirement("M3", part="nothing is sent or printed")
+@pytest.mark.parametrize("kind", ["restricted", "ended", "reported"])
+async def test_a_closed_guardianship_gets_nothing_and_names_nobody(house: House, kind: str) -> None:
+    """By whichever of the three ways it was closed, today."""
+    father, pupils, classes = await father_of_two(house, Channel.email)
+    today = house.now().astimezone(ROME).date()
+    await house.tell(limits(father, pupils["Luca"], today)[kind])
+    assert not await house.postman().round(), "no child is left whose data he may see"
+    assert house.mailbox.received == []
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        rows = (await desk.get(f"/api/notifications/classes/{classes['1A']}/holders")).json()
+        states = {row["holder"]: row["state"] for row in rows}
+        assert states.get(father, "no_data_access") == "no_data_access"
+        assert (father in states) is (kind != "ended"), "an ended guardianship is no more"
+
+
+@pytest.mark.requirement("M3", part="from its date")
+async def test_a_restriction_counts_from_its_date_and_until_it_is_lifted(house: House) -> None:
+    father, pupils, _ = await father_of_two(house, Channel.email)
+    tomorrow = house.now().astimezone(ROME).date() + timedelta(days=1)
+    await house.tell(limits(father, pupils["Luca"], tomorrow)["restricted"])
+    assert await house.postman().round(), "not before its day"
+    today = tomorrow - timedelta(days=1)
+    await house.issue(father, generation=2)
+    await house.tell(limits(father, pupils["Luca"], today)["restricted"])
+    assert not await house.postman().round()
+    lifted = GuardianshipRestrictionLifted(guardian=father, student=pupils["Luca"], note=note(father))
+    await house.tell(lifted)
+    assert await house.postman().round(), "nothing was refused for good"
+    assert len(house.mailbox.received) == 2
+
+
+async def test_another_child_keeps_the_mail_and_alone_is_named(house: House) -> None:
+    father, pupils, _ = await father_of_two(house, Channel.email)
+    await corrected(house, father, pupils["Marta"], data_access=True)
+    await house.tell(limits(father, pupils["Luca"], house.now().astimezone(ROME).date())["restricted"])
+    await house.postman().round()
+    ((_, content),) = house.mailbox.received
+    assert b"Marta" in content
+    assert b"Luca" not in content
+
+
+async def test_no_slip_is_printed_for_a_closed_guardianship(house: House) -> None:
+    father, pupils, classes = await father_of_two(house, Channel.slip)
+    await house.tell(limits(father, pupils["Luca"], house.now().astimezone(ROME).date())["reported"])
+    sessions = Sessions()
+    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
+        answer = await desk.post(f"/consegne/classi/{classes['1A']}/tagliandi", data={"holders": father})
+        assert answer.status_code == 409
+        wrong = WrongChildRejected(guardian=father, student=pupils["Luca"], note=note(father))
+        await house.tell(wrong)
+        answer = await desk.post(f"/consegne/classi/{classes['1A']}/tagliandi", data={"holders": father})
+        assert answer.status_code == 200
