@@ -1,5 +1,6 @@
 """A circular: written, seen beforehand, published to parents, pupils, teachers, ATA and the site, read, withdrawn."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -244,6 +245,17 @@ async def test_read_once_by_whom_it_concerns_and_the_office_sees_who_has_not(wor
         async with world.by(role, name) as other:  # type: ignore[arg-type]
             refused = await other.get(f"/api/notifications/circulars/{circular}/unread")
             assert refused.status_code == 403
+
+
+async def test_two_who_publish_the_same_at_once_publish_it_once(world: World) -> None:
+    async with world.by("secretary") as one, world.by("principal") as other:
+        answers = await asyncio.gather(
+            *(office.post("/api/notifications/circulars", json=body()) for office in (one, other, one, other))
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+    assert len({answer.json()["circular"] for answer in answers}) == 1
+    assert len(await world.house.events(CircularPublished)) == 1
+    assert len(await world.house.events(NoticeRequested)) == 4
 
 
 async def test_a_restriction_ends_what_a_parent_reads_and_is_sent(world: World) -> None:

@@ -165,8 +165,12 @@ async def test_a_policy_without_reminders_sends_none_until_the_desk_asks(house: 
         await house.store.pool.execute(
             "update projections.accounts_v1 set expires = expires + interval '60 days'"
         )
+        assert "Ricordalo a 1 persona" in (await page.get(f"/consegne/classi/{class_id}")).text
         asked = await page.post(f"/consegne/classi/{class_id}/promemoria")
         assert asked.headers["location"].endswith("?promemoria=1")
+        back = (await page.get(asked.headers["location"])).text
+        assert "Promemoria per 1 persona" in back
+        assert "Ricordalo a" not in back
         again = await page.post(f"/api/notifications/classes/{class_id}/reminders")
         assert (again.status_code, again.json()) == (202, {"reminded": 0})
     await all_sent(house)

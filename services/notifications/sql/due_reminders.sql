@@ -1,7 +1,7 @@
 -- Credentials that were delivered, still live, and that nobody signed in with: whom to remind now.
 -- $1: now; $2, $3: schools with the days that they let pass; $4: only these classes' holders (null: all); $5: most;
 -- $6: how many reminders there may be of the same credentials.
--- Nobody is reminded twice on one day.
+-- Nobody is reminded twice on one day, and nobody while a campaign that covers them is paused.
 select a.school, a.account, a.holder, a.credential, coalesce(sent.number, 0) + 1 as number
 from unnest($2::text[], $3::integer[]) as rule (school, days)
 join projections.accounts_v1 a using (school)
@@ -44,5 +44,6 @@ where a.expires > $1 and a.activated_at is null and (a.signed_in_at is null or a
       join projections.guardianships_v1 gs using (student)
       where place.class_id = any ($4) and private.may_see(gs.guardian, gs.student, gs.data_access)
   ))
+  and not private.held_back(a.school, a.account, a.generation, a.holder, delivered.at)
 order by delivered.at, a.account
 limit $5
