@@ -23,6 +23,7 @@ _DESK: tuple[tuple[Action, str, str], ...] = (
 
 _TEACHER: tuple[tuple[Action, str, str], ...] = (
     (Action.hand_over_in_class, N_("Consegna dei tagliandi"), "/consegne/consegna"),
+    (Action.read_circulars, N_("Circolari"), "/circolari/"),
 )
 """For who has no list of classes at the desk."""
 
