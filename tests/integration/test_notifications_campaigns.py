@@ -1,15 +1,17 @@
 """Campaigns from plan to completion: what waits, what leaves and how fast, what is told of it (E1)."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
 from services.notifications.bounces import Bounces
 from services.notifications.conductor import Conductor
+from services.notifications.projections import project
 from services.notifications.return_paths import ReturnPaths
 from shared.contracts.event import Event
 from shared.contracts.identity import AccountRole, CredentialsRegenerated
@@ -23,6 +25,7 @@ from shared.contracts.notifications import (
 )
 from shared.contracts.policy import Channel
 from shared.database import AdvisoryLock
+from shared.eventstore.rebuild import Rebuild
 from tests.integration.notifications_fixtures import OTHER_SCHOOL, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
 from tests.integration.test_notifications_bounces import returned
@@ -306,3 +309,31 @@ async def test_the_pages_plan_show_pause_and_cancel(house: House) -> None:
     assert isinstance(plan, CampaignPlanned)
     assert (plan.classes, plan.per_domain_a_minute) == ((class_id,), 60)
     assert plan.opens == datetime(2099, 9, 14, 6, tzinfo=UTC)
+
+
+async def test_what_the_pages_read_is_rebuilt_the_same(house: House, postgres: PostgresEngine) -> None:
+    everybody = await parents(house, await house.form_class(), 3)
+    campaign = await planned(house, per_domain_a_minute=100)
+    await run(house)
+    for guardian in everybody:
+        await house.issue(guardian)
+    await run(house)
+    assert house.returns is not None
+    await Bounces(house.runtime.commands, house.returns).take(returned(house))
+    await house.address_corrected(everybody[0], "giusta@posta.example")
+    await act(house, campaign, "pause", "prova")
+    await act(house, campaign, "resume")
+    await run(house)
+    database = house.settings.database_url.get_secret_value()
+    owner = postgres.role_url("notifications_owner", urlsplit(database).path.lstrip("/"))
+
+    async def foreign(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
+        async for batch in house.others[source].replay(after, upto):
+            yield [recorded.entry for recorded in batch]
+
+    rebuild = Rebuild(house.store, project, owner, postgres.urls("notifications").keyring, foreign)
+    told = await rebuild.run(service_role="notifications")
+    assert (told.differences, told.switched) == ({}, True)
+    assert (await follow(house, campaign))["outcomes"] == {"sent": 3}, (
+        "functions see the tables that were switched in"
+    )
