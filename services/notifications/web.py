@@ -64,7 +64,7 @@ def build_web(
         checks=runtime.checks() | checks,
         registry=metrics,
         openapi_url="/api/notifications/openapi.json",
-        description="What reached whom, and how: classes, states of credentials, deliveries. For staff.",
+        description="What reached whom, and how: classes, states of credentials, deliveries; circulars, for all.",
     )
     app.state.desk = desk
     app.state.board = Board(runtime.commands, common.site_url)

@@ -387,7 +387,7 @@ class CircularWithdrawn(_NotificationsEvent):
 
 @contract
 class LetterheadAdopted(_NotificationsEvent):
-    """The lines at the head of the school's circulars and slips, and those at their foot."""
+    """The lines at the head of the school's circulars, and those at the foot of each page."""
 
     school: str
     head: tuple[str, ...]
