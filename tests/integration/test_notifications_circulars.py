@@ -3,16 +3,18 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
+from services.notifications.projections import project
 from shared.contracts.event import Personal
 from shared.contracts.identity import LanguageChosen
 from shared.contracts.notifications import (
@@ -35,6 +37,7 @@ from shared.contracts.registry import (
     StaffMemberLeft,
     TeacherAssigned,
 )
+from shared.eventstore.rebuild import Rebuild
 from shared.ids import new_id
 from shared.web.sessions import Role
 from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, House, open_house
@@ -404,3 +407,29 @@ async def test_a_school_adapts_its_words_and_its_letterhead(world: World) -> Non
         async with world.by(role) as other:
             assert (await other.get("/consegne/testi")).status_code == 403
             assert (await other.put("/api/notifications/letterhead", json={"head": ["X"]})).status_code == 403
+
+
+async def test_what_the_pages_read_is_rebuilt_the_same(world: World, postgres: PostgresEngine) -> None:
+    circular = await published(world)
+    await all_sent(world.house)
+    async with world.by("guardian", "irene") as mother:
+        await mother.post(f"/api/notifications/circulars/{circular}/read")
+    async with world.by("secretary") as office:
+        await office.put("/api/notifications/letterhead", json={"head": ["IC", "Via"], "foot": ["CF"]})
+        await office.put("/api/notifications/texts/circular/it", json={"closing": "A presto"})
+        gone = {"reason": "data sbagliata"}
+        assert (
+            await office.post(f"/api/notifications/circulars/{circular}/withdrawal", json=gone)
+        ).status_code == 204
+    irene = world.people["irene"]
+    await world.house.tell(LanguageChosen(account=f"account-{irene}", holder=irene, language="fr"))
+    database = world.house.settings.database_url.get_secret_value()
+    owner = postgres.role_url("notifications_owner", urlsplit(database).path.lstrip("/"))
+
+    async def foreign(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
+        async for batch in world.house.others[source].replay(after, upto):
+            yield [recorded.entry for recorded in batch]
+
+    rebuild = Rebuild(world.house.store, project, owner, postgres.urls("notifications").keyring, foreign)
+    told = await rebuild.run(service_role="notifications")
+    assert (told.differences, told.switched) == ({}, True)
