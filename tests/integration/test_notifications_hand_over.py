@@ -1,6 +1,6 @@
 """Slips handed over: in class by its teacher, at the desk, by scanning; who may not; and what is alerted to (P5, P11)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from deploy.engines import NatsEngine, PostgresEngine
+from services.notifications.projections import project
 from shared.contracts.event import Personal
 from shared.contracts.identity import (
     AccountLocked,
@@ -31,6 +32,7 @@ from shared.contracts.notifications import (
 )
 from shared.contracts.policy import PAPER, Channel
 from shared.contracts.registry import Note, TeacherAssigned, TeacherUnassigned
+from shared.eventstore.rebuild import Rebuild
 from tests.integration.notifications_fixtures import OTHER_SCHOOL, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
 
@@ -358,3 +360,65 @@ async def test_a_slip_that_was_just_issued_is_waited_for_and_printed_in_one_clic
         after = (await desk.get(path)).text
         assert "Consegna" in after and 'http-equiv="refresh"' not in after
         assert (await desk.get("/consegne/titolari/unknown")).status_code == 404
+
+
+async def test_a_class_teacher_hands_over_nothing_of_another_class(house: House) -> None:
+    one = await paper_class(house, "Verdi")
+    other = await house.form_class("2B")
+    student = await house.pupil(other, "Neri", "Luca")
+    await house.account(student, AccountRole.pupil)
+    slip = await house.issue(student, Channel.slip, role=AccountRole.pupil, exclusive=False, days=30)
+    async with one.desk() as desk:
+        unprinted = await desk.get(f"/consegne/consegna/{slip}")
+        assert unprinted.status_code == 404, "not on paper yet"
+        assert (await desk.post(PRINT.format(other))).status_code == 200
+    async with one.teacher() as teacher:
+        smuggled = {"slips": [one.slips["Verdi Luca"], slip]}
+        assert (await teacher.post(HAND_OVER.format(one.id), data=smuggled)).status_code == 404
+        assert (await teacher.get(f"/consegne/classi/{other}/elenco-firme")).status_code == 404
+        body = {"to": "holder", "class_id": other}
+        answer = await teacher.post(f"/api/notifications/deliveries/{slip}/hand-over", json=body)
+        assert answer.status_code == 404
+    assert await one.handed_over() == []
+
+
+async def test_what_pages_read_is_made_anew_from_the_histories(
+    house: House, postgres: PostgresEngine
+) -> None:
+    one = await paper_class(house, "D’Amico", "Neri")
+    async with one.teacher() as teacher:
+        both = [one.slips["Neri Anna"], one.slips["Neri Luca"]]
+        await teacher.post(HAND_OVER.format(one.id), data={"slips": both})
+        await teacher.post(f"/consegne/consegna/{both[0]}/annulla", data={"motivo": "per sbaglio"})
+    row = await house.store.pool.fetchrow(
+        "select account, credential from projections.accounts_v1 where role = 'guardian'"
+    )
+    assert row is not None
+    await house.tell(
+        FirstAccessCompleted(account=row["account"], credential=row["credential"]),
+        AccountLocked(account=row["account"], failures=100),
+    )
+
+    async def foreign(source: str, after: int, upto: int) -> AsyncIterator[Sequence[bytes]]:
+        async for batch in house.others[source].replay(after, upto):
+            yield [recorded.entry for recorded in batch]
+
+    database = await house.store.pool.fetchval("select current_database()")
+    owner = postgres.role_url("notifications_owner", database)
+    rebuild = Rebuild(house.store, project, owner, postgres.urls("notifications").keyring, foreign)
+    rebuilt = await rebuild.run(service_role="notifications")
+    assert rebuilt.differences == {}
+    async with one.desk() as desk:
+        assert "D’Amico Luca" in (await desk.get("/consegne/cerca?q=damico")).text
+        assert (
+            "per sbaglio"
+            in (await desk.get("/consegne/titolari/" + (await _account_of(house, both[0])))).text
+        )
+
+
+async def _account_of(house: House, delivery: str) -> str:
+    return str(
+        await house.store.pool.fetchval(
+            "select account from projections.deliveries_v1 where delivery = $1", delivery
+        )
+    )
