@@ -137,6 +137,7 @@ async def adopt(request: Request, who: MayChange, wanted: Adopting) -> AdoptedAn
 
 
 def previewed(found: Preview) -> PreviewAnswer:
+    days = [gettext(policy_words.REFUSALS[found.wrong_day])] if found.wrong_day else []
     return PreviewAnswer(
         in_force_from=found.day,
         changes_nothing=found.changes_nothing,
@@ -148,7 +149,7 @@ def previewed(found: Preview) -> PreviewAnswer:
         touched={name: getattr(found.numbers, name) for name in found.numbers.__dataclass_fields__},
         replaces=sorted({planned.in_force_from for planned in found.replaces}),
         consequences=policy_words.consequences(found),
-        wrong=[policy_words.wrong(each) for each in found.contradictions],
+        wrong=[*days, *(policy_words.wrong(each) for each in found.contradictions)],
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from services.registry.domain.credential_rules import contradictions
+from services.registry.domain.credential_rules import contradictions, wrong_day
 from services.registry.domain.school import SCHOOL, School
 from services.registry.policy_terms import Numbers, Preview, differences
 from shared.contracts.policy import CredentialPolicy
@@ -107,6 +107,7 @@ class Policies:
             replaces=[a for a in state.planned(today) if a.in_force_from >= begins],
             changes_nothing=all(policy == new for policy in stands),
             contradictions=contradictions(new),
+            wrong_day=wrong_day(begins, today),
             seen=state.adopted,
         )
 

@@ -70,7 +70,7 @@ class Numbers:
 class Preview:
     """What adopting `new` from `day` on would do. `today`: whether that is at once. `old`: what holds until then.
     `replaces`: what was planned for that day or later and would not come into force. `changes_nothing`: the same is
-    to hold from that day anyway. `seen`: how many adoptions there were when this was found out."""
+    to hold from that day anyway. `wrong_day`: the slug of why that day cannot be, or "". `seen`: how many adoptions there were when this was found out."""
 
     day: date
     today: bool
@@ -81,6 +81,7 @@ class Preview:
     replaces: Sequence[Adoption]
     changes_nothing: bool
     contradictions: Sequence[Contradiction]
+    wrong_day: str
     seen: int
 
     def of_role(self, role: HolderRole | None) -> Sequence[Difference]:

@@ -67,6 +67,8 @@ async def test_a_file_is_looked_at_then_carried_out_once(
     for _ in range(2):
         done = await site.post(at, headers=secretary)
         assert (done.status_code, done.headers["location"]) == (303, at)
+    polled = await site.get(at, headers=secretary | {"HX-Request": "true"})
+    assert polled.headers["HX-Refresh"] == "true", "a page of progress shows the end by itself"
     told = (await site.get(at, headers=secretary)).text
     assert "Importazione conclusa, con righe rimaste fuori" in told
     assert await pupils(registry) == 2

@@ -147,6 +147,9 @@ async def test_a_preview_counts_whom_it_touches_and_adopts_nothing(
         (None, "justification"),
     }
     assert "1 genitore è senza indirizzo e-mail" in " ".join(told["consequences"])
+    past = {"preset": "email", "in_force_from": "2036-08-31"}
+    told = (await site.post(f"{POLICY}/preview", json=past, headers=principal)).json()
+    assert told["wrong"] == ["Una regola entra in vigore oggi o più avanti, mai prima."]
     assert await registry.store.head() == head
     holder = next(e.student for e in await events_of(registry) if isinstance(e, StudentEnrolled))
     issued = CredentialsIssued(

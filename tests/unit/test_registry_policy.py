@@ -183,6 +183,7 @@ def preview(old: CredentialPolicy | None, new: CredentialPolicy, **more: Any) ->
         "replaces": [],
         "changes_nothing": False,
         "contradictions": [],
+        "wrong_day": "",
         "seen": 1,
     }
     return Preview(old=old, new=new, **(usual | more))
