@@ -20,6 +20,23 @@ OTHER = "RMIC00000X"
 IN_STRIDE: dict[str, frozenset[Role]] = {
     "/consegne/consegna/{slip_id}": ROLES - TABLE[Action.hand_over_in_class].roles
 }
+UNFURNISHED = frozenset(
+    {
+        "/api/notifications/campaigns/{campaign}",
+        "/api/notifications/circulars/{circular}",
+        "/api/notifications/circulars/{circular}/unread",
+        "/api/notifications/deliveries/{delivery}/hand-over",
+        "/consegne/campagne/{campaign}",
+        "/consegne/campagne/{campaign}/{atto}",
+        "/consegne/circolari/bozze/{draft}",
+        "/consegne/circolari/bozze/{draft}/anteprima",
+        "/consegne/circolari/bozze/{draft}/pdf",
+        "/consegne/circolari/{circular}",
+        "/consegne/circolari/{circular}/ritiro",
+        "/consegne/consegna/{slip_id}/annulla",
+        "/consegne/testi/{template}/{language}",
+    }
+)
 PUBLIC = frozenset(
     {
         ("GET", "/api/notifications/"),  # the reference of the API
@@ -50,7 +67,17 @@ async def ground(postgres: PostgresEngine, nats_server: NatsEngine, folder: Path
             await furnish(house, school)
         cast = Cast()
         app = front(house, cast)  # type: ignore[arg-type]
-        yield Ground(app, house.runtime.pool, SITE, SCHOOL, OTHER, cast, PUBLIC, in_stride=IN_STRIDE)
+        yield Ground(
+            app,
+            house.runtime.pool,
+            SITE,
+            SCHOOL,
+            OTHER,
+            cast,
+            PUBLIC,
+            in_stride=IN_STRIDE,
+            unfurnished=UNFURNISHED,
+        )
 
 
 @pytest.mark.requirement("M10", part="what nobody else may, nobody else gets")
