@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
+from services.notifications.bounces import Bounces, Taken
+from services.notifications.channels.email.address import mailbox
 from services.notifications.channels.email.pace import Pace
 from services.notifications.notices import NoticePostman
 from services.notifications.post_office import PostOffice
 from services.notifications.reminders import Reminders, remind_class
+from services.notifications.return_paths import ReturnPaths
 from services.notifications.sending import Sending
 from shared.contracts.event import Personal
 from shared.contracts.identity import AccountRole, FirstAccessCompleted, LanguageChosen
@@ -31,6 +34,7 @@ from shared.contracts.registry import ContactAddress, InstitutionalMailboxActiva
 from shared.database import AdvisoryLock
 from tests.integration.notifications_fixtures import SCHOOL, SITE, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
+from tests.integration.test_notifications_bounces import returned
 
 
 @pytest.fixture
@@ -228,6 +232,25 @@ async def test_deferred_then_accepted_with_one_message_id_and_bounced_once(house
     assert reminder["Message-ID"] == f"<{deferred.notice}@scuole.example>"
     assert len(await house.events(ReminderSent)) == 1
     assert await house.events(NoticeBounced) == []
+
+
+@pytest.mark.requirement("S4", part="a notice that comes back")
+async def test_what_comes_back_is_known_by_its_return_path(house: House) -> None:
+    house.returns = ReturnPaths(b"k" * 32, mailbox("bounce@scuole.example"))
+    mother = await a_mother(house)
+    await house.issue(mother, days=60)
+    await all_sent(house)
+    await days_pass(house, 8)
+    await reminders(house).round()
+    await all_sent(house)
+    bounces = Bounces(house.runtime.commands, house.returns)
+    for taken in (Taken.counted, Taken.known):
+        assert await bounces.take(returned(house, 1)) is taken
+    (bounced,) = await house.events(NoticeBounced)
+    assert isinstance(bounced, NoticeBounced)
+    assert (bounced.attempt, bounced.kind) == (1, "permanent")
+    assert await house.store.pool.fetchval("select status from projections.notices_v1") == "bounced"
+    assert not await notices(house).round()
 
 
 async def test_an_attempt_that_a_crash_cut_short_is_made_again_as_the_same_message(house: House) -> None:
