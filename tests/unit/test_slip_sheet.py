@@ -155,6 +155,34 @@ def test_a_guardians_slip_tells_to_change_the_password_and_keep_it_from_the_chil
     assert "entro quel giorno va cambiata" in recommended
 
 
+CHILD = {
+    "it": "figlio",
+    "en": "child",
+    "ro": "copilului",
+    "sq": "fëmijës",
+    "ar": "لأبنائكم",
+    "zh": "孩子",
+    "uk": "дитині",
+    "fr": "enfant",
+    "es": "hijo",
+}
+
+
+@pytest.mark.requirement("P11", part="slip, in every language")
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("must_change", [True, False])
+def test_every_language_tells_it(language: Language, must_change: bool) -> None:
+    columns = cast(
+        list[dict[str, Any]],
+        sheet(a_slip(language=language, must_change=must_change), SCHOOL, TODAY)[0]["columns"],
+    )
+    said = texts(language)
+    own = columns[0]["steps"]
+    assert CHILD[language] in own[3] and own[3] == said.adult["keep_guardian"]
+    assert own[2] == said.adult["change_must" if must_change else "change_may"]
+    assert CHILD[language] not in said.pupil["keep"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_italian_is_on_every_slip(language: Language) -> None:
     columns = cast(list[dict[str, Any]], sheet(a_slip(language=language), SCHOOL, TODAY)[0]["columns"])
