@@ -10,6 +10,7 @@ from starlette.responses import Response
 from services.registry import list_forms
 from services.registry.authority import registry_of
 from services.registry.desk import context_of, render
+from services.registry.imports.cells import BadCell, read_email
 from services.registry.imports.problems import Refused as FileRefused
 from services.registry.mailboxes import Wanted
 from services.registry.people_pages import PEOPLE
@@ -54,12 +55,22 @@ async def activate(request: Request, who: MayActivate) -> Response:
     """Those that the preview had found, looked at again."""
     async with request.form(max_files=0, max_fields=5) as form:
         lines = str(form.get("righe") or "").split("\n")
-    pairs = [line.split() for line in lines if line.strip()]
-    if len(pairs) > _MOST or any(len(pair) != 2 for pair in pairs):
+    try:
+        wanted = [_wanted(at, line) for at, line in enumerate(lines) if line.strip()]
+    except (BadCell, ValueError):
+        wanted = []
+    if not 0 < len(wanted) <= _MOST:
         raise Problem(400, "rows-unreadable", TITLES[400], N_("Ricominci caricando di nuovo il file."))
-    wanted = [Wanted(at, address, student=student) for at, (student, address) in enumerate(pairs)]
     done = await registry_of(request).mailboxes.activate(who.school, wanted, context_of(request, who))
     return RedirectResponse(f"{MAILBOXES}?attivate={len(done.chosen)}", status_code=303)
+
+
+def _wanted(at: int, line: str) -> Wanted:
+    """As the preview had written it. Raises `BadCell`, `ValueError`."""
+    student, address = line.split()
+    if not student.isprintable():
+        raise ValueError("an id is printable")
+    return Wanted(at, read_email(address), student=student)
 
 
 async def _page(request: Request, who: Principal, **context: Any) -> Response:

@@ -1,5 +1,6 @@
 """Rows to answers about people: what stands between a guardian and a child, and what the desk must settle."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +14,7 @@ from shared.database import Pool
 from shared.sql import Statements
 
 SQL = Statements(__file__)
+_ID = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
 _MOST = 30
 """People found by a name, at most: more is a wrong question."""
 
@@ -87,6 +89,8 @@ class PeopleQueries:
         self._pool = pool
 
     async def person(self, school: str, person: str) -> Person | None:
+        if not _ID.fullmatch(person):
+            return None
         row = await self._pool.fetchrow(SQL("person"), school, person)
         if row is None:
             return None
@@ -108,6 +112,8 @@ class PeopleQueries:
 
     async def relations(self, school: str, person: str, on: date) -> list[Relation]:
         """Of a guardian, by the children's names; of a pupil, by the guardians'."""
+        if not _ID.fullmatch(person):
+            return []
         rows = await self._pool.fetch(SQL("relations"), school, person, on)
         found = [_relation(row) for row in rows]
         return sorted(found, key=lambda r: name_key(r.student_name, "") + "/" + name_key(r.guardian_name, ""))

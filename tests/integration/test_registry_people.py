@@ -466,6 +466,12 @@ async def test_the_page_of_mailboxes_shows_first_and_does_then(school: School, r
         f"{path}/anteprima", files={"file": ("x.csv", b"nome;cognome\nAnna;Verdi\n")}, headers=school.desk
     )
     assert unreadable.status_code == 422
+    for bad in ("", f"{anna['student']} nessuno", f"{anna['student']}\x00 a@scuola.example", "x y z"):
+        answer = await school.site.post(path, data={"righe": bad}, headers=school.desk)
+        assert answer.status_code == 400, bad
+    nobody = {"merged": "a\x00b", "reason": "x"}
+    merge = f"/api/registry/guardians/{anna['guardians'][0]}/merge"
+    assert (await school.site.post(merge, json=nobody, headers=school.desk)).status_code == 404
     alone = f"{DESK}/persone/{anna['student']}/casella"
     guardian = await school.site.post(alone, data={"indirizzo": "casa@example.org"}, headers=school.desk)
     assert guardian.status_code == 422
