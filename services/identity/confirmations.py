@@ -41,7 +41,9 @@ WORDS: dict[Purpose, Words] = {
     ),
     Purpose.justification_service: Words(
         N_("Chiede la giustificazione online delle assenze"),
-        N_("Quando la scuola attiva il servizio, può giustificare da questo sito le assenze di suo figlio o sua figlia."),
+        N_(
+            "Quando la scuola attiva il servizio, può giustificare da questo sito le assenze di suo figlio o sua figlia."
+        ),
     ),
     Purpose.parents_consent: Words(
         N_("Decide che cosa vedono i suoi genitori"),

@@ -31,6 +31,8 @@ class Mine:
     name: str
     standing: Standing
     language: str | None
+    chosen: str | None
+    """The language, when they chose it themselves."""
     pin_rule: PinRule
 
     @property
@@ -44,6 +46,12 @@ class Mine:
         return self.standing is Standing.none and self.pin_rule is PinRule.chosen
 
 
+def way_in(mine: Mine | None, target: str) -> str:
+    """Where a holder who has just proved who they are goes: by way of choosing their PIN, where one is to be chosen
+    (E2), to `target`."""
+    return f"/accesso/pin?next={quote(target, safe='')}" if mine is not None and mine.to_choose else target
+
+
 @dataclass(frozen=True)
 class OwnAccess:
     commands: Commands
@@ -52,14 +60,6 @@ class OwnAccess:
 
     async def mine(self, who: Principal) -> Mine | None:
         return await self.of(who.account_id, who.school)
-
-    async def way_in(self, account: str, school: str, target: str) -> str:
-        """Where a holder who has just proved who they are goes: by way of choosing their PIN, where one is to be
-        chosen (E2), to `target`."""
-        mine = await self.of(account, school)
-        return (
-            f"/accesso/pin?next={quote(target, safe='')}" if mine is not None and mine.to_choose else target
-        )
 
     async def of(self, account: str, school: str) -> Mine | None:
         pool = self.commands.store.pool
@@ -78,6 +78,7 @@ class OwnAccess:
             name=" ".join(part for part in (row["given_name"], row["family_name"]) if part),
             standing=Standing(row["standing"]),
             language=row["language"],
+            chosen=row["chosen"],
             pin_rule=policy.of(as_seen).pin if policy is not None else PinRule.none,
         )
 

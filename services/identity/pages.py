@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.identity.device_words import device_word
 from services.identity.operations import issue_by_desk
+from services.identity.own import way_in
 from services.identity.queries import School
 from services.identity.signing_in import Objection
 from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front, front_of, start_of
@@ -127,13 +128,16 @@ def _signing_in(router: APIRouter, front: Front) -> None:
         if who is None:
             school = await front.school_of(request)
             return page(request, school, wanted, errors=errors, code=_told_back(codice))
-        target = await front.own.way_in(who.account, who.school, wanted or start_of(who.role))
+        mine = await front.own.of(who.account, who.school)
+        target = way_in(mine, wanted or start_of(who.role))
         if who.session.must_change:
             target = CHANGE
         elif who.advised:
             target = f"/accesso/consiglio?next={quote(target, safe='/')}"
         response = RedirectResponse(target, status_code=303)
         front.signed_in(response, who)
+        if mine is not None and mine.chosen is not None:
+            front.speak(response, mine.chosen)
         school = await front.queries.school(who.school)
         if school is not None:
             front.remember_school(response, school)
@@ -197,7 +201,7 @@ def _changing(router: APIRouter, front: Front) -> None:
             response = RedirectResponse(f"{SIGN_IN}?cambiata=si", status_code=303)
             front.tell_changed(response)
             return response
-        onward = await front.own.way_in(who.account_id, who.school, start_of(me.role))
+        onward = way_in(await front.own.mine(who), start_of(me.role))
         told = "/accesso/cambiata" if onward == start_of(me.role) else onward
         response = RedirectResponse(told, status_code=303)
         front.tell_changed(response)

@@ -18,7 +18,6 @@ from shared.contracts.policy import HolderRole
 from shared.decider import Refused
 from shared.web.actions import Action, allowed
 from shared.web.confirmation import CONFIRM_PATH, SUBJECT, Purpose, with_code
-from shared.web.cookies import language_cookie_header
 from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext, ngettext
 from shared.web.navigation import navigation_of
@@ -88,8 +87,7 @@ def _own(router: APIRouter, front: Front) -> None:
             raise Problem(422, "unknown-language", N_("Scelga una lingua tra quelle elencate"))
         await front.own.choose_language(who, lingua)
         response = RedirectResponse(f"{OWN}?lingua=si", status_code=303)
-        header = language_cookie_header(front.settings.instance, lingua)
-        response.headers.append("Set-Cookie", header)
+        front.speak(response, lingua)
         return response
 
 

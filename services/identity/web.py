@@ -21,7 +21,7 @@ from services.identity.showing import Client
 from services.identity.signing_in import SignedIn, SigningIn
 from shared.contracts.identity import AccountRole
 from shared.eventstore.commands import Commands
-from shared.web.cookies import cookie_header
+from shared.web.cookies import cookie_header, language_cookie_header
 from shared.web.errors import TITLES, Problem, problem_response
 from shared.web.i18n import N_
 from shared.web.sessions import Principal, hash_token, session_token, set_session
@@ -82,6 +82,10 @@ class Front:
     def remember_school(self, response: Response, school: School) -> None:
         header = cookie_header(self._school_cookie, school.customer_id, _SCHOOL_SECONDS)
         response.headers.append("Set-Cookie", header)
+
+    def speak(self, response: Response, language: str) -> None:
+        """Whoever shares this device with others reads it in their own language, from now on."""
+        response.headers.append("Set-Cookie", language_cookie_header(self.settings.instance, language))
 
     def signed_in(self, response: Response, who: SignedIn) -> None:
         """The cookies of a new session, on a device that is known from now on."""

@@ -31,6 +31,7 @@ from tests.integration.test_identity_web import CHOSEN, SESSION, Browser, a_secr
 PIN, OTHER_PIN = "482916", "739205"
 BACK = "/registro/giustificazioni?mese=3"
 SUBJECT = "guardianship-1"
+LANGUAGE = "__Host-custode-lang"
 CHOSEN_PINS = EMAIL.model_copy(update={"guardian": EMAIL.guardian.model_copy(update={"pin": PinRule.chosen})})
 
 
@@ -304,7 +305,11 @@ async def test_a_holder_chooses_their_language(world: World, browser: Browser) -
     assert principal is not None and principal.language == "en"
     assert '<html lang="en"' in (await elsewhere.get("/accesso/il-mio-accesso")).text
     assert (await elsewhere.json("PUT", "/api/identity/language", {"language": "it"})).status_code == 204
-    assert '<html lang="it"' in (await elsewhere.get("/accesso/il-mio-accesso")).text
+    assert browser.cookies[LANGUAGE] == "en", "until whoever uses this device next signs in"
+    await browser.post("/accesso/uscita")
+    await browser.post("/accesso/", codice=code, password=CHOSEN)
+    assert browser.cookies[LANGUAGE] == "it"
+    assert '<html lang="it"' in (await browser.get("/accesso/il-mio-accesso")).text
 
 
 async def test_the_desk_speaks_italian_and_english(world: World, browser: Browser) -> None:
