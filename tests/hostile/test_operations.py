@@ -13,6 +13,7 @@ from deploy.demo.memory import Key
 from services.registry.api_keys import Scope
 from shared.ids import new_id
 from tests.acceptance.installation import Installation, School
+from tests.hostile.circulars_asked import provoke_circulars
 from tests.hostile.operations import ONLY_UNDER_LOAD, Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -144,7 +145,8 @@ def _provoke(world: World, elsewhere: School, signed_in: dict[str, dict[str, str
                     foreign = parts["path_parameters"] | {"code": elsewhere.code}
                     service.one(label, world.reader, path_parameters=foreign)
             if "413" in service.documented(label):
-                service.one(label, desk, media_type="application/json", body=BIG)
+                service.one(label, desk, **parts, media_type="application/json", body=BIG)
+    provoke_circulars(world.services["notifications"], signed_in["secretary"], world.school.code)
     registry, identity = world.services["registry"], world.services["identity"]
     enrol = "POST /api/registry/enrolments"
     body = world.school.enrolment(world.school.pupil(), world.school.guardian())
