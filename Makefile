@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check browser bench faults machines lock vendor clean
+.PHONY: help setup demo test check browser bench faults machines pictures lock vendor clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ faults: setup  ## real installations broken on purpose, for half an hour and mor
 
 machines: setup  ## the state machines thoroughly: random commands over the domains, concurrent writers on the store
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest tests/machines
+
+pictures: setup browser  ## the pictures of docs/school.md anew, from the pages as they are
+	CUSTODE_PICTURES=1 $(BIN)/pytest tests/acceptance/test_pictures.py
 
 lock:  ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
