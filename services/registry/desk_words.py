@@ -36,19 +36,6 @@ from shared.contracts.registry import (
 )
 from shared.web.i18n import N_, gettext
 
-RELATIONSHIPS: Final = {
-    "father": N_("padre"),
-    "mother": N_("madre"),
-    "legal_guardian": N_("tutore"),
-    "foster": N_("affidatario"),
-    "grandfather": N_("nonno"),
-    "grandmother": N_("nonna"),
-    "uncle": N_("zio"),
-    "aunt": N_("zia"),
-    "brother": N_("fratello"),
-    "sister": N_("sorella"),
-    "other": N_("familiare"),
-}
 RESTRICTION_GROUNDS: Final[Mapping[str, str]] = {
     RestrictionGround.court_order: N_("provvedimento del giudice"),
     RestrictionGround.parental_responsibility: N_("responsabilità genitoriale limitata o sospesa"),

@@ -2,7 +2,7 @@
 `changed` is false where it held already."""
 
 from collections.abc import Awaitable
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -10,10 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry.authority import registry_of
 from services.registry.desk import context_of, nobody_here, problem_of
-from services.registry.domain.access import Closed, pupil_may_justify
+from services.registry.domain.access import Closed
 from services.registry.people import NobodyHere
-from services.registry.people_queries import Relation
-from shared.contracts.policy import CredentialPolicy
+from services.registry.people_answers import (
+    ChildAnswer,
+    FoundAnswer,
+    PersonAnswer,
+    child_answer,
+    link_answer,
+)
 from shared.contracts.registry import EndGround, IdentityCheck, RestrictionGround
 from shared.decider import Refused
 from shared.web.actions import Action, allowed
@@ -82,54 +87,6 @@ class Changed(BaseModel):
     changed: bool
 
 
-class LinkAnswer(BaseModel):
-    """A guardianship as it stands today. `closed` says why the guardian sees nothing, null where they do."""
-
-    guardian: str
-    guardian_name: str
-    student: str
-    student_name: str
-    relationship: str
-    closed: Closed | None
-    may_justify: bool
-    justification_service: str | None
-    restricted_on: date | None
-    ended_on: date | None
-    reported_at: datetime | None
-
-
-class PersonAnswer(BaseModel):
-    """`merged_into`: this was a second record of that guardian; the rest is then empty."""
-
-    id: str
-    kind: str
-    name: str
-    email: str | None
-    mailbox: str | None
-    merged_into: str | None
-    links: list[LinkAnswer]
-
-
-class FoundAnswer(BaseModel):
-    id: str
-    kind: str
-    name: str
-    about: str | None
-
-
-class ChildAnswer(BaseModel):
-    """`name` and class are null where the child is closed to the parent, except to ask the pupil's consent."""
-
-    student: str
-    name: str | None
-    school_year: str | None
-    class_title: str | None
-    closed: Closed | None
-    may_justify: bool
-    justification_service: str | None
-    child_may_justify: bool
-
-
 @router.get("/people", responses=problems(401, 403), openapi_extra=_SESSION)
 async def find(
     request: Request, who: MaySee, q: Annotated[str, Query(min_length=2, max_length=100)]
@@ -154,7 +111,7 @@ async def show(request: Request, who: MaySee, person: str) -> PersonAnswer:
         email=known.email,
         mailbox=known.mailbox,
         merged_into=known.merged_into,
-        links=[_link(relation, policy, on) for relation in relations],
+        links=[link_answer(relation, policy, on) for relation in relations],
     )
 
 
@@ -164,7 +121,7 @@ async def own_children(request: Request, who: Parent) -> list[ChildAnswer]:
     people = registry_of(request).people
     policy, on = await people.policy(who.school), people.today
     relations = await people.queries.relations(who.school, who.person_id, on)
-    return [_child(r, policy, on) for r in relations if r.closed(policy, on) is not Closed.ended]
+    return [child_answer(r, policy, on) for r in relations if r.closed(policy, on) is not Closed.ended]
 
 
 @router.post(f"{_LINK}/restriction", responses=_ACT, openapi_extra=_SESSION)
@@ -281,34 +238,3 @@ async def _done(act: Awaitable[bool]) -> Changed:
         raise nobody_here() from None
     except Refused as refused:
         raise problem_of(refused) from None
-
-
-def _link(relation: Relation, policy: CredentialPolicy | None, on: date) -> LinkAnswer:
-    return LinkAnswer(
-        guardian=relation.guardian,
-        guardian_name=relation.guardian_name,
-        student=relation.student,
-        student_name=relation.student_name,
-        relationship=relation.relationship,
-        closed=relation.closed(policy, on),
-        may_justify=relation.may_justify(policy, on),
-        justification_service=relation.service,
-        restricted_on=relation.standing.restricted_on,
-        ended_on=relation.standing.ended_on,
-        reported_at=relation.reported_at,
-    )
-
-
-def _child(relation: Relation, policy: CredentialPolicy | None, on: date) -> ChildAnswer:
-    closed = relation.closed(policy, on)
-    named = closed in (None, Closed.consent_missing)
-    return ChildAnswer(
-        student=relation.student,
-        name=relation.student_name if named else None,
-        school_year=relation.year if closed is None else None,
-        class_title=relation.class_title if closed is None and not relation.pupil_ended else None,
-        closed=closed,
-        may_justify=relation.may_justify(policy, on),
-        justification_service=relation.service,
-        child_may_justify=closed is None and pupil_may_justify(relation.standing.birth_date, policy, on),
-    )

@@ -1,8 +1,6 @@
 """The desk's pages about one person: who they are, with whom they stand how, what can be done, what was done."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -10,18 +8,14 @@ from starlette.responses import Response
 
 from services.registry import desk_words
 from services.registry.authority import registry_of
-from services.registry.desk import FIELD, context_of, nobody_here, render, said, signed_in
+from services.registry.desk import nobody_here, render
 from services.registry.desk_acts import ACTS, Act, acts_for
 from services.registry.domain.access import age
-from services.registry.imports.cells import BadCell, read_email
-from services.registry.imports.problems import sentence
-from services.registry.mailboxes import Wanted
-from services.registry.people import NobodyHere, People
+from services.registry.family_words import RELATIONSHIPS
+from services.registry.people import People
 from services.registry.people_queries import Person, Relation
-from shared.contracts.registry import IdentityCheck
-from shared.decider import Refused
 from shared.web.actions import Action, allowed, may
-from shared.web.i18n import N_, current_language, gettext
+from shared.web.i18n import N_, gettext
 from shared.web.sessions import Principal
 
 router = APIRouter(include_in_schema=False)
@@ -59,7 +53,7 @@ async def find(request: Request, who: MaySee, q: str = "") -> Response:
 @router.get(f"{PEOPLE}/{{person}}", response_class=HTMLResponse, name="person")
 async def show(request: Request, who: MaySee, person: str, fatto: str = "") -> Response:
     people = registry_of(request).people
-    known = await _person(people, who, person)
+    known = await person_of(people, who, person)
     if known.merged_into is not None:
         return RedirectResponse(f"{PEOPLE}/{known.merged_into}", status_code=303)
     policy, on = await people.policy(who.school), people.today
@@ -75,7 +69,7 @@ async def show(request: Request, who: MaySee, person: str, fatto: str = "") -> R
             (r, desk_words.standing(r, policy, on), _acts(who, r, r.closed(policy, on) is None))
             for r in relations
         ],
-        relationships=desk_words.RELATIONSHIPS,
+        relationships=RELATIONSHIPS,
         may_correct=known.kind == "guardian" and may(who, Action.correct_address),
         may_merge=known.kind == "guardian" and may(who, Action.merge_guardians),
         may_activate=known.kind == "pupil" and may(who, Action.activate_mailboxes),
@@ -94,232 +88,11 @@ def _done(slug: str) -> str:
     return gettext(texts[slug]) if slug in texts else ""
 
 
-async def _person(people: People, who: Principal, person: str) -> Person:
+async def person_of(people: People, who: Principal, person: str) -> Person:
     known = await people.queries.person(who.school, person)
     if known is None:
         raise nobody_here()
     return known
-
-
-async def _relation(people: People, who: Principal, guardian: str, student: str) -> Relation:
-    try:
-        return await people.relation(who.school, guardian, student)
-    except NobodyHere:
-        raise nobody_here() from None
-
-
-def _pages_of(act: Act) -> tuple[Callable[..., Awaitable[Response]], Callable[..., Awaitable[Response]]]:
-    """The page that asks, and the one that does."""
-
-    async def ask(request: Request, guardian: str, student: str, da: str = "") -> Response:
-        who = await signed_in(request)
-        relation = await _relation(registry_of(request).people, who, guardian, student)
-        dated = {"dal": registry_of(request).people.today.isoformat()} if act.dated else {}
-        return await _confirm(request, who, act, relation, dated | {"da": da}, {})
-
-    async def do(request: Request, guardian: str, student: str) -> Response:
-        who = await signed_in(request)
-        people = registry_of(request).people
-        relation = await _relation(people, who, guardian, student)
-        form = await _form(request, "motivo", "dal", "fondamento", "da")
-        try:
-            done = await act.run(people, who.school, relation, form, context_of(request, who))
-        except Refused as refused:
-            errors = {FIELD.get(refused.reason, ""): said(refused)}
-            return await _confirm(request, who, act, relation, form, errors, 422)
-        outcome = f"?fatto={act.slug if done else 'gia'}"
-        back = REPORTS if form["da"] == "segnalazioni" else f"{PEOPLE}/{guardian}"
-        return RedirectResponse(back + outcome, status_code=303)
-
-    return ask, do
-
-
-async def _confirm(
-    request: Request,
-    who: Principal,
-    act: Act,
-    relation: Relation,
-    form: dict[str, str],
-    errors: dict[str, str],
-    status_code: int = 200,
-) -> Response:
-    names = {"guardian": relation.guardian_name, "student": relation.student_name}
-    return await render(
-        request,
-        who,
-        "act.html",
-        REPORTS if form.get("da") == "segnalazioni" else PEOPLE,
-        status_code=status_code,
-        act=act,
-        relation=relation,
-        title=gettext(act.title) % names,
-        consequences=[gettext(text) % names for text in act.consequences],
-        grounds=[] if act.grounds is None else [(k, gettext(v)) for k, v in act.grounds.items()],
-        form={"motivo": "", "dal": "", "fondamento": "", "da": ""} | form,
-        errors=errors,
-        back=REPORTS if form.get("da") == "segnalazioni" else f"{PEOPLE}/{relation.guardian}",
-    )
-
-
-async def _form(request: Request, *names: str) -> dict[str, str]:
-    async with request.form(max_files=0, max_fields=_FIELDS) as form:
-        return {name: value if isinstance(value := form.get(name), str) else "" for name in names}
-
-
-for _act in ACTS:
-    _ask, _do = _pages_of(_act)
-    _path = f"{PEOPLE}/{{guardian}}/figli/{{student}}/{_act.slug}"
-    _doors = [Depends(allowed(_act.action))]
-    router.add_api_route(_path, _ask, methods=["GET"], dependencies=_doors, response_class=HTMLResponse)
-    router.add_api_route(_path, _do, methods=["POST"], dependencies=_doors, response_class=HTMLResponse)
-
-
-@router.get(f"{PEOPLE}/{{guardian}}/indirizzo", response_class=HTMLResponse, name="correct_address")
-async def ask_address(request: Request, who: MayCorrect, guardian: str) -> Response:
-    return await _address(request, who, guardian, {}, {})
-
-
-@router.post(f"{PEOPLE}/{{guardian}}/indirizzo", response_class=HTMLResponse)
-async def correct_address(request: Request, who: MayCorrect, guardian: str) -> Response:
-    form = await _form(request, "indirizzo", "verifica", "motivo")
-    try:
-        done = await registry_of(request).people.correct_address(
-            who.school,
-            guardian,
-            email=form["indirizzo"],
-            identity_check=_check(form["verifica"]),
-            reason=form["motivo"],
-            context=context_of(request, who),
-        )
-    except NobodyHere:
-        raise nobody_here() from None
-    except Refused as refused:
-        field = "verifica" if refused.reason == "choice_unusable" else FIELD.get(refused.reason, "")
-        return await _address(request, who, guardian, form, {field: said(refused)})
-    return RedirectResponse(f"{PEOPLE}/{guardian}?fatto={'indirizzo' if done else 'gia'}", status_code=303)
-
-
-def _check(text: str) -> IdentityCheck:
-    try:
-        return IdentityCheck(text)
-    except ValueError:
-        raise Refused("choice_unusable", "say how the person was recognised") from None
-
-
-async def _address(
-    request: Request, who: Principal, guardian: str, form: dict[str, str], errors: dict[str, str]
-) -> Response:
-    people = registry_of(request).people
-    known = await _person(people, who, guardian)
-    if known.kind != "guardian" or known.merged_into is not None:
-        raise nobody_here()
-    return await render(
-        request,
-        who,
-        "address.html",
-        PEOPLE,
-        status_code=422 if errors else 200,
-        person=known,
-        checks=[(k, gettext(v)) for k, v in desk_words.IDENTITY_CHECKS.items()],
-        form={"indirizzo": known.email or "", "verifica": "", "motivo": ""} | form,
-        errors=errors,
-    )
-
-
-@router.get(f"{PEOPLE}/{{guardian}}/unisci", response_class=HTMLResponse, name="merge")
-async def ask_merge(request: Request, who: MayMerge, guardian: str, q: str = "", con: str = "") -> Response:
-    return await _merge(request, who, guardian, q[:100], con, "", {})
-
-
-@router.post(f"{PEOPLE}/{{guardian}}/unisci", response_class=HTMLResponse)
-async def merge(request: Request, who: MayMerge, guardian: str) -> Response:
-    form = await _form(request, "con", "motivo")
-    try:
-        done = await registry_of(request).people.merge(
-            who.school, guardian, form["con"], reason=form["motivo"], context=context_of(request, who)
-        )
-    except NobodyHere:
-        raise nobody_here() from None
-    except Refused as refused:
-        errors = {FIELD.get(refused.reason, ""): said(refused)}
-        return await _merge(request, who, guardian, "", form["con"], form["motivo"], errors)
-    return RedirectResponse(f"{PEOPLE}/{guardian}?fatto={'unisci' if done else 'gia'}", status_code=303)
-
-
-async def _merge(
-    request: Request,
-    who: Principal,
-    guardian: str,
-    q: str,
-    con: str,
-    reason: str,
-    errors: dict[str, str],
-) -> Response:
-    people = registry_of(request).people
-    kept = await _person(people, who, guardian)
-    other = await _person(people, who, con) if con else None
-    for one in (kept, other):
-        if one is not None and (one.kind != "guardian" or one.merged_into is not None):
-            raise nobody_here()
-    words = q or kept.family_name or ""
-    found = [f for f in await people.queries.find(who.school, words, "guardian") if f.id != guardian]
-    on = people.today
-    return await render(
-        request,
-        who,
-        "merge.html",
-        PEOPLE,
-        status_code=422 if errors else 200,
-        person=kept,
-        other=other,
-        q=words,
-        found=found,
-        children=[] if other is None else await people.queries.relations(who.school, other.id, on),
-        reason=reason,
-        errors=errors,
-    )
-
-
-@router.get(f"{PEOPLE}/{{student}}/casella", response_class=HTMLResponse, name="activate_mailbox")
-async def ask_mailbox(request: Request, who: MayActivate, student: str) -> Response:
-    return await _mailbox(request, who, student, None, {})
-
-
-@router.post(f"{PEOPLE}/{{student}}/casella", response_class=HTMLResponse)
-async def activate_mailbox(request: Request, who: MayActivate, student: str) -> Response:
-    form = await _form(request, "indirizzo")
-    try:
-        address = read_email(form["indirizzo"].strip())
-    except BadCell:
-        refused = Refused("email_unusable", "")
-        return await _mailbox(request, who, student, form["indirizzo"], {"indirizzo": said(refused)})
-    done = await registry_of(request).mailboxes.activate(
-        who.school, [Wanted(0, address, student=student)], context_of(request, who)
-    )
-    if done.wrong:
-        text = sentence(done.wrong[0].code, "it" if current_language() == "it" else "en", {})
-        return await _mailbox(request, who, student, form["indirizzo"], {"indirizzo": text})
-    outcome = "casella" if done.chosen else "gia"
-    return RedirectResponse(f"{PEOPLE}/{quote(student)}?fatto={outcome}", status_code=303)
-
-
-async def _mailbox(
-    request: Request, who: Principal, student: str, typed: str | None, errors: dict[str, str]
-) -> Response:
-    known = await _person(registry_of(request).people, who, student)
-    if known.kind != "pupil":
-        raise nobody_here()
-    address = known.mailbox or known.email or ""
-    return await render(
-        request,
-        who,
-        "mailbox.html",
-        PEOPLE,
-        status_code=422 if errors else 200,
-        person=known,
-        address=address if typed is None else typed,
-        errors=errors,
-    )
 
 
 @router.get(REPORTS, response_class=HTMLResponse, name="reports")
@@ -336,7 +109,7 @@ async def reports(request: Request, who: MaySettle, fatto: str = "") -> Response
         reported=[r for r in waiting if r.standing.reported],
         asking=[(r, r.closed(policy, on)) for r in waiting if r.service == "requested"],
         closed=desk_words.CLOSED,
-        relationships=desk_words.RELATIONSHIPS,
+        relationships=RELATIONSHIPS,
         may_activate=may(who, Action.activate_justification),
         done=_done(fatto),
         nothing=fatto == "gia",

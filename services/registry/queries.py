@@ -51,13 +51,6 @@ class PupilRow:
         return " ".join(part for part in (self.given_name, self.family_name) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class ChildRow:
-    pupil: PupilRow
-    relationship: str
-    data_access: bool
-
-
 def today(now: datetime) -> date:
     return now.astimezone(ROME).date()
 
@@ -87,11 +80,6 @@ class Queries:
     async def class_pupils(self, code: str, class_id: str, on: date) -> list[PupilRow]:
         rows = await self._pool.fetch(SQL("class_pupils"), code, class_id, on)
         return sorted((PupilRow(**row) for row in rows), key=_by_name)
-
-    async def children(self, code: str, guardian: str, on: date) -> list[ChildRow]:
-        rows = await self._pool.fetch(SQL("children"), code, guardian, on)
-        found = [ChildRow(_pupil(row), row["relationship"], row["data_access"]) for row in rows]
-        return sorted(found, key=lambda child: _by_name(child.pupil))
 
     async def pupil(self, code: str, student: str, on: date) -> PupilRow | None:
         row = await self._pool.fetchrow(SQL("pupil"), code, student, on)

@@ -5,6 +5,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from services.registry.act_pages import router as act_pages_router
 from services.registry.api import router as api_router
 from services.registry.desk_imports import DeskImports
 from services.registry.family_pages import router as family_pages_router
@@ -36,6 +37,7 @@ PEOPLE = (
     people_api_router,
     mailbox_api_router,
     people_pages_router,
+    act_pages_router,
     mailbox_pages_router,
     staff_pages_router,
     family_pages_router,
