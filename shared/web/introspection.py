@@ -22,14 +22,14 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.contracts.event import Event, Recorded
-from shared.contracts.identity import PasswordChanged, SessionsRevoked
+from shared.contracts.identity import PasswordChanged, SessionsRevoked, StaffRolesChanged
 from shared.messaging.bus import Bus, BusUnavailable
 from shared.web.sessions import Principal, Role, SessionsUnavailable
 
 V = TypeVar("V")
 log = structlog.get_logger()
-HEEDED = (SessionsRevoked, PasswordChanged)
-"""The events of identity that end sessions."""
+HEEDED = (SessionsRevoked, PasswordChanged, StaffRolesChanged)
+"""The events of identity that end sessions, or change what they may do."""
 INTROSPECT_SUBJECT = "identity.sessions.introspect"
 REFRESH_SECONDS = 60.0
 BELL_SECONDS = 2.0
