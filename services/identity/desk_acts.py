@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.identity.desk import Card, State
 from services.identity.desk_words import CHANNELS
-from shared.contracts.identity import AccountRole
+from shared.contracts.identity import AccountRole, RevocationReason
 from shared.contracts.policy import CredentialPolicy, HolderRole, Regeneration
 from shared.web.actions import Action, may
 from shared.web.i18n import N_, gettext
@@ -137,7 +137,8 @@ def offered(acts: Sequence[Act], who: Principal) -> list[Act]:
 def can_be_issued(card: Card) -> bool:
     """Whether the desk's action of issuing would do something (P2)."""
     refused = card.state is State.refused and card.refused == "no_account"
-    return refused or card.state in (State.expired, State.revoked)
+    ended = card.state is State.revoked and card.ended_because != RevocationReason.merged
+    return refused or ended or card.state is State.expired
 
 
 def consequences_of(act: Act, card: Card, policy: CredentialPolicy | None, role: HolderRole) -> list[str]:
