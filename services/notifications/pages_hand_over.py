@@ -78,10 +78,12 @@ async def record_class(
     a: Annotated[HandedTo, Form()] = HandedTo.pupil,
     delegato: Name = "",
     come: Annotated[Literal["tick", "list"], Form()] = "tick",
+    dove: Annotated[Literal["classe", "sportello"], Form()] = "classe",
 ) -> Response:
-    """What was ticked is handed over, each slip once; who is absent stays open."""
+    """What was ticked is handed over, each slip once; who is absent stays open. The desk says where."""
     desk = desk_of(request)
     school, one = await class_to_hand_over(desk, who, class_id)
+    at_desk = dove == "sportello" and at_the_desk(who)
     errors = {}
     if not slips:
         errors["slips"] = gettext(N_("Segni almeno una persona."))
@@ -89,11 +91,19 @@ async def record_class(
         errors["delegato"] = gettext(N_("Scriva chi ritira."))
     if errors:
         return await _class_page(
-            request, who, class_id, errors=errors, ticked=slips or (), to=a, delegate=delegato, by=come
+            request,
+            who,
+            class_id,
+            errors=errors,
+            ticked=slips or (),
+            to=a,
+            delegate=delegato,
+            by=come,
+            at_desk=at_desk,
         )
     giving = Giving(
         school=school.code,
-        class_id=one.id,
+        class_id=None if at_desk else one.id,
         to=a,
         by=HandOverBy(come),
         delegate=delegato,
@@ -122,6 +132,7 @@ async def _class_page(request: Request, who: DeskUser, class_id: str, **told: An
         "to": HandedTo.pupil,
         "delegate": "",
         "by": "tick",
+        "at_desk": False,
         "ticked": [s.delivery for s in of_class if s.holder in chosen],
     }
     errors = told.get("errors")

@@ -96,7 +96,8 @@ async def test_the_teacher_ticks_who_is_there_and_the_absent_stay_open(house: Ho
         nobody = await teacher.post(HAND_OVER.format(one.id))
         assert nobody.status_code == 422 and "Segni almeno una persona." in nobody.text
         present = [one.slips["Verdi Luca"], one.slips["Verdi Anna"]]
-        told = await teacher.post(HAND_OVER.format(one.id), data={"slips": present, "a": "pupil"})
+        in_class = {"slips": present, "a": "pupil", "dove": "sportello"}
+        told = await teacher.post(HAND_OVER.format(one.id), data=in_class)
         assert told.status_code == 303
         after = await teacher.get(told.headers["Location"])
         again = await teacher.post(HAND_OVER.format(one.id), data={"slips": present, "a": "pupil"})
@@ -191,11 +192,14 @@ async def test_at_the_desk_to_a_delegate_undone_and_done_again(house: House) -> 
         still = await desk.post(PRINT.format(one.id), data={"holders": mother, "motivo": "lost"})
         assert still.status_code == 409, "its sealed copy is gone"
         assert (await desk.post(path, data={"a": "holder"})).status_code == 303
+        pupils = {"slips": [one.slips["Verdi Luca"]], "a": "holder", "dove": "sportello"}
+        assert (await desk.post(HAND_OVER.format(one.id), data=pupils)).status_code == 303
         history = (await desk.get(f"/consegne/titolari/account-{mother}")).text
     for words in ("stampa numero 1", "Rosa Neri", "consegna annullata", "riga sbagliata", "all’intestatario"):
         assert words in history
     assert [(e.to, e.class_id) for e in await one.handed_over()] == [
         (HandedTo.delegate, None),
+        (HandedTo.holder, None),
         (HandedTo.holder, None),
     ]
 
