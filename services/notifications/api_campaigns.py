@@ -2,10 +2,10 @@
 
 import hashlib
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.notifications import campaigns
 from services.notifications.campaigns import CampaignRow, Outcome, Progress
@@ -17,6 +17,7 @@ from services.notifications.operations_campaigns import (
     NoSuchCampaign,
     Plan,
     cancel,
+    check,
     known,
     pause,
     plan,
@@ -41,8 +42,21 @@ REFUSED = {
     "nobody_covered": N_("Scelga per chi è la campagna."),
     "unknown_class": N_("Una delle classi scelte non è della scuola."),
     "reason_needed": N_("Scriva il motivo: resta con la campagna."),
+    "text_unusable": N_("Il testo contiene un carattere che non si può usare: lo riscriva."),
+    "no_such_day": N_("Scelga una data di questo secolo."),
     "ended": N_("Questa campagna è già finita."),
 }
+
+
+def _written(value: object) -> object:
+    """A moment is written as RFC 3339 has it: a number is none."""
+    if not isinstance(value, str):
+        raise ValueError("a moment is a text")
+    return value
+
+
+_Role = Literal[HolderRole.guardian, HolderRole.pupil_under_age, HolderRole.pupil_of_age]
+_Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 class CampaignPlan(BaseModel):
@@ -51,9 +65,9 @@ class CampaignPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     title: str = Field(min_length=1, max_length=LONGEST_TITLE)
-    roles: list[HolderRole] = Field(min_length=1, max_length=3)
+    roles: list[_Role] = Field(min_length=1, max_length=3)
     classes: list[str] = Field(default_factory=list, max_length=500)
-    opens: AwareDatetime
+    opens: _Moment
     per_domain_a_minute: int | None = Field(default=None, ge=1, le=10_000)
 
     def plan(self) -> Plan:
@@ -119,6 +133,10 @@ async def preview_campaign(
     """Whom it would reach, before anything is planned."""
     desk = desk_of(request)
     school = await school_of(desk, who)
+    try:
+        await check(desk, by_of(request, who), body.plan())
+    except Refused as refused:
+        raise refusal(refused) from None
     seen = await campaigns.preview(
         desk.commands.store.pool, school.code, body.roles, body.classes, school.policy, desk.now
     )

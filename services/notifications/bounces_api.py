@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from services.notifications.bounces import Bounces, Taken
-from services.notifications.desk import NotFound
 from shared.web.description import API_KEY, problems, secured
 from shared.web.errors import TITLES, Problem
 from shared.web.i18n import N_
@@ -17,9 +16,10 @@ from shared.web.i18n import N_
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 _FEWEST: Final = 32
 _SCHEME: Final = "bearer "
+_MAIL: Final = {"schema": {"type": "string", "format": "binary"}}
 _BODY: Final = {
-    "content": {"message/rfc822": {"schema": {"type": "string", "format": "binary"}}},
-    "required": True,
+    "content": {"message/rfc822": _MAIL, "application/octet-stream": _MAIL},
+    "required": False,
 }
 
 
@@ -53,7 +53,7 @@ class BounceIntake:
 
 @router.post(
     "/bounces",
-    responses=problems(401, 404, 413),
+    responses=problems(401, 413, 503),
     openapi_extra={"requestBody": _BODY, **secured(API_KEY)},
 )
 async def take_bounce(request: Request) -> BounceOut:
@@ -62,7 +62,13 @@ async def take_bounce(request: Request) -> BounceOut:
     bounce."""
     intake: BounceIntake | None = getattr(request.app.state, "bounces", None)
     if intake is None:
-        raise NotFound()
+        raise Problem(
+            503,
+            "bounces-not-taken",
+            TITLES[503],
+            N_("Questa installazione non riceve i messaggi tornati indietro: manca la chiave."),
+            headers={"Retry-After": "3600"},
+        )
     if not intake.admits(request.headers.get("authorization", "")):
         raise Problem(
             401,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from services.notifications.campaigns import CampaignRow, campaign, unknown_classes
@@ -19,8 +19,10 @@ from shared.contracts.policy import HolderRole
 from shared.decider import Refused
 from shared.eventstore.units import IdempotencyKey
 from shared.ids import new_id
+from shared.text import Unusable, tidy
 
 LONGEST_TITLE = 120
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class NoSuchCampaign(Exception):
@@ -52,16 +54,15 @@ class By:
 
 async def plan(desk: Desk, by: By, what: Plan, key: IdempotencyKey | None = None) -> str:
     """The new campaign's id; with a repeated key, that of the first time. Raises `Refused`: title_needed,
-    nobody_covered, unknown_class; `IdempotencyKeyReused`."""
-    if await unknown_classes(desk.commands.store.pool, by.school, what.classes):
-        raise Refused("unknown_class", "One of these classes is not the school's.")
+    nobody_covered, unknown_class, text_unusable, no_such_day; `IdempotencyKeyReused`."""
+    await check(desk, by, what)
     named = new_id()
     command = PlanCampaign(
         named,
-        what.title[:LONGEST_TITLE],
+        _text(what.title),
         tuple(what.roles),
         tuple(what.classes),
-        what.opens,
+        what.opens.astimezone(UTC),
         what.per_domain_a_minute,
     )
     done = await desk.commands.execute(
@@ -76,9 +77,18 @@ async def plan(desk: Desk, by: By, what: Plan, key: IdempotencyKey | None = None
     return str(done.result["campaign"])
 
 
+async def check(desk: Desk, by: By, what: Plan) -> None:
+    """Whether it could be planned. Raises `Refused`: unknown_class, text_unusable, no_such_day."""
+    _text(what.title)
+    if not EARLIEST <= what.opens <= LATEST:
+        raise Refused("no_such_day", "A campaign opens on a day of this century.")
+    if await unknown_classes(desk.commands.store.pool, by.school, what.classes):
+        raise Refused("unknown_class", "One of these classes is not the school's.")
+
+
 async def pause(desk: Desk, by: By, campaign_id: str, reason: str) -> None:
-    """Raises `NoSuchCampaign`, `Refused`: reason_needed, ended."""
-    await _steer(desk, by, campaign_id, PauseCampaign(reason))
+    """Raises `NoSuchCampaign`, `Refused`: reason_needed, text_unusable, ended."""
+    await _steer(desk, by, campaign_id, PauseCampaign(_text(reason)))
 
 
 async def resume(desk: Desk, by: By, campaign_id: str) -> None:
@@ -87,8 +97,8 @@ async def resume(desk: Desk, by: By, campaign_id: str) -> None:
 
 
 async def cancel(desk: Desk, by: By, campaign_id: str, reason: str) -> None:
-    """Raises `NoSuchCampaign`, `Refused`: reason_needed, ended."""
-    await _steer(desk, by, campaign_id, CancelCampaign(reason))
+    """Raises `NoSuchCampaign`, `Refused`: reason_needed, text_unusable, ended."""
+    await _steer(desk, by, campaign_id, CancelCampaign(_text(reason)))
 
 
 async def known(desk: Desk, by: By, campaign_id: str) -> CampaignRow:
@@ -97,6 +107,13 @@ async def known(desk: Desk, by: By, campaign_id: str) -> CampaignRow:
     if found is None:
         raise NoSuchCampaign
     return found
+
+
+def _text(text: str) -> str:
+    try:
+        return tidy(text)[0]
+    except Unusable as unusable:
+        raise Refused("text_unusable", str(unusable)) from None
 
 
 async def _steer(desk: Desk, by: By, campaign_id: str, command: Any) -> None:

@@ -11,7 +11,14 @@ from services.notifications import campaigns, labels_campaigns, queries
 from services.notifications.api_campaigns import REFUSED, Running, by_of, refusal, steer
 from services.notifications.desk import DeskUser, NotFound, desk_of
 from services.notifications.letters import ROME
-from services.notifications.operations_campaigns import LONGEST_TITLE, NoSuchCampaign, Plan, known, plan
+from services.notifications.operations_campaigns import (
+    LONGEST_TITLE,
+    NoSuchCampaign,
+    Plan,
+    check,
+    known,
+    plan,
+)
 from services.notifications.views import render, school_of
 from shared.contracts.policy import HolderRole
 from shared.decider import Refused
@@ -23,6 +30,7 @@ router = APIRouter(prefix="/consegne", include_in_schema=False)
 CAMPAIGNS: Final = "/consegne/campagne"
 _MOST_A_MINUTE: Final = 10_000
 _ONCE: Final = re.compile(r"[0-9a-f-]{36}")
+_FIELDS: Final = {"unknown_class": "classi", "no_such_day": "giorno", "text_unusable": "titolo"}
 _ACTS: Final = {"pausa": "pause", "annullamento": "cancel"}
 
 
@@ -72,8 +80,11 @@ async def plan_campaign(
             raise refusal(refused) from None
         return RedirectResponse(f"{CAMPAIGNS}/{named}", status_code=303)
     pool = desk.commands.store.pool
-    if await campaigns.unknown_classes(pool, by.school, wanted.classes):
-        return await _form(request, who, form, ruoli or [], [], {"classi": _refused("unknown_class")})
+    try:
+        await check(desk, by, wanted)
+    except Refused as refused:
+        field = _FIELDS.get(refused.reason, "titolo")
+        return await _form(request, who, form, ruoli or [], [], {field: _refused(refused.reason)})
     school = await school_of(desk, who)
     seen = await campaigns.preview(pool, school.code, wanted.roles, wanted.classes, school.policy, desk.now)
     titles = [c.title for c in await queries.classes(pool, school.code) if c.id in set(wanted.classes)]

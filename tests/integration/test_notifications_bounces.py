@@ -116,7 +116,7 @@ async def test_the_mail_server_posts_it_with_its_key(house: House) -> None:
     app = front(house, Sessions())
     async with browser(app, accept="application/json") as client:
         path = "/api/notifications/bounces"
-        assert (await client.post(path, content=returned(house))).status_code == 404, "where none is set up"
+        assert (await client.post(path, content=returned(house))).status_code == 503, "none is set up"
         app.state.bounces = BounceIntake(bounces(house), KEY)
         for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY.decode()}):
             refused = await client.post(path, content=returned(house), headers=header)
