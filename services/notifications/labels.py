@@ -226,7 +226,7 @@ ALERTS: Final[Mapping[AlertKind, AlertLabel]] = {
     AlertKind.campaign_bounces: AlertLabel(
         N_("Molte e-mail tornano indietro"),
         N_(
-            "Più del 5 % delle e-mail di una campagna è tornato indietro: forse gli indirizzi importati sono sbagliati."
+            "Più del cinque per cento delle e-mail di una campagna è tornato indietro: forse gli indirizzi importati sono sbagliati."
         ),
         N_(
             "Metta in pausa la campagna, controlli gli indirizzi con il programma di segreteria, poi la riprenda."
