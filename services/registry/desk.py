@@ -28,6 +28,7 @@ REFUSALS: Final = {
     ),
     "email_unusable": N_("Non è un indirizzo e-mail valido."),
     "guardian_unknown": N_("La scheda non c’è più, o è stata unita a un’altra."),
+    "pupil_unknown": N_("La scheda non c’è più, o è stata unita a un’altra."),
     "merged": N_("La scheda è stata unita a un’altra: agisca su quella."),
     "another_person": N_("I due codici fiscali sono diversi: sono due persone, e non si uniscono."),
     "links_disagree": N_(

@@ -1,7 +1,7 @@
 """What stands between a guardian and a child, and what was done, in the desk's words."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from services.registry.domain.access import Closed
@@ -101,7 +101,7 @@ _GROUNDS: Final = {**RESTRICTION_GROUNDS, **END_GROUNDS, EndGround.merged.value:
 class Told(NamedTuple):
     """One line of a person's history. `who` and `why` may be empty; `about`: the other person of the link."""
 
-    when: Any
+    when: datetime
     what: str
     about: str
     details: str

@@ -93,6 +93,8 @@ class People:
         context: Context,
     ) -> bool:
         """From `on` this guardianship is no more; no system brings it back (M3)."""
+        if ground is EndGround.merged:
+            raise Refused("choice_unusable", "records are merged, not links")
         await self.relation(school, guardian, student)
         return await self._execute(
             school,

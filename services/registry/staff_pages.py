@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.registry import desk_words, list_forms
 from services.registry.authority import registry_of
-from services.registry.desk import context_of, nobody_here, render, said
+from services.registry.desk import context_of, nobody_here, problem_of, render, said
 from services.registry.imports.problems import Refused as FileRefused
 from services.registry.imports.staff_list import StaffRow, parse_staff
 from services.registry.people import NobodyHere
@@ -142,6 +142,8 @@ async def teaches(request: Request, who: MayAppoint, person: str) -> Response:
         )
     except NobodyHere:
         raise nobody_here() from None
+    except Refused as refused:
+        raise problem_of(refused) from None
     return RedirectResponse(f"{STAFF}/{person}?fatto={'classi' if done else 'gia'}", status_code=303)
 
 

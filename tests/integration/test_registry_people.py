@@ -202,6 +202,7 @@ REFUSED: tuple[tuple[str, dict[str, Any], int, str], ...] = (
     ("restriction", FROM_TODAY | {"on": "2999-01-01", "reason": "  "}, 422, "reason-missing"),
     ("restriction", FROM_TODAY | {"on": "2999-01-01", "reason": "a\x00b"}, 422, "reason-unusable"),
     ("end", FROM_TODAY | {"on": "2020-01-01"}, 422, "date-is-past"),
+    ("end", FROM_TODAY | {"on": "2999-01-01", "ground": "merged"}, 422, "choice-unusable"),
 )
 
 
@@ -505,6 +506,11 @@ async def test_staff_are_appointed_and_given_classes(school: School, registry: R
     assert member.classes == ()
     gone = await school.site.post(f"{path}/{person}/cessazione", headers=school.desk)
     assert gone.headers["location"] == f"{path}?fatto=cessato"
+    (class_id,) = [c.class_id for c in await registry.staffing.classes(SCHOOL)]
+    late = await school.site.post(f"{path}/{person}/classi", data={"classi": class_id}, headers=school.desk)
+    assert late.status_code == 409
+    foreign = await school.site.post(f"{path}/{person}/classi", data={"classi": "x"}, headers=school.desk)
+    assert foreign.status_code == 404
 
 
 async def test_another_school_finds_nobody_here(school: School, registry: Registry) -> None:
