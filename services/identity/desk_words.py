@@ -80,7 +80,9 @@ BECAUSE: Mapping[str, str] = {
     "staff_left": N_("Perché non lavora più nella scuola."),
 }
 REFUSED: Mapping[str, str] = {
-    "no_account": N_("Non ne aveva dagli anni scorsi e non è una nuova iscrizione: la segreteria può emetterle."),
+    "no_account": N_(
+        "Non ne aveva dagli anni scorsi e non è una nuova iscrizione: la segreteria può emetterle."
+    ),
     "role_without_credentials": N_("La regola della scuola non dà credenziali a chi ha questo ruolo."),
     "no_data_access": N_("Non può vedere i dati di nessun figlio."),
     "local_credentials_ended": N_("La scuola non dà più credenziali locali."),
