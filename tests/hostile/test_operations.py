@@ -122,6 +122,7 @@ def _provoke(world: World, elsewhere: School, signed_in: dict[str, dict[str, str
     """What generated requests do not come upon: foreign schools, repeated keys, too much of everything."""
     odd_query = {"params": {"x": "\x01"}}
     whose = {"school": elsewhere.code}
+    provoke_circulars(world.services["notifications"], signed_in["secretary"], world.school.code)
     for service in world.services.values():
         for label, operation in service.operations.items():
             parts: dict[str, Any] = {}
@@ -146,7 +147,6 @@ def _provoke(world: World, elsewhere: School, signed_in: dict[str, dict[str, str
                     service.one(label, world.reader, path_parameters=foreign)
             if "413" in service.documented(label):
                 service.one(label, desk, **parts, media_type="application/json", body=BIG)
-    provoke_circulars(world.services["notifications"], signed_in["secretary"], world.school.code)
     registry, identity = world.services["registry"], world.services["identity"]
     enrol = "POST /api/registry/enrolments"
     body = world.school.enrolment(world.school.pupil(), world.school.guardian())
