@@ -9,6 +9,7 @@ these, in every language.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ KEYWORDS = {"_": None, "gettext": None, "t": None, "N_": None, "ngettext": (1, 2
 _METHODS = {".py": "python", ".html": "jinja2.ext:babel_extract", ".txt": "jinja2.ext:babel_extract"}
 _OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 
+_PLACEHOLDER = re.compile(r"%(\(\w+\))?[a-z]")
 FAMILY = "family.txt"
 TRANSLATIONS = tuple(tag for tag in LANGUAGES if tag != SOURCE_LANGUAGE)
 
@@ -101,9 +103,14 @@ def missing(folder: Path, language: str = "en", *, of_family: bool = False) -> l
 
 
 def faulty(path: Path) -> list[str]:
-    """What is wrong in a catalogue: placeholders that differ from the message's, by message."""
+    """What is wrong in a catalogue: placeholders that differ from the message's, by message. Per cent is none."""
     catalogue = read_catalogue(path, path.stem)
-    return [f"{message.id!r}: {error}" for message, errors in catalogue.check() for error in errors]
+    return [
+        f"{message.id!r}: {error}"
+        for message, errors in catalogue.check()
+        for error in errors
+        if _PLACEHOLDER.search(str(message.id))
+    ]
 
 
 def update(folder: Path, language: str = "en", *, of_family: bool = False) -> int:
