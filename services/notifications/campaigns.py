@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from services.notifications import queries
-from services.notifications.domain.campaign import ENDED, CampaignState
+from services.notifications.domain.campaign import ENDED, HOLDS, CampaignState
 from services.notifications.domain.states import State
 from services.notifications.names import full_name
 from services.notifications.queries import Holder, SchoolClass
@@ -252,6 +252,11 @@ def _row(row: Any) -> CampaignRow:
         reason=row["reason"],
         by=full_name(row["family_name"], row["given_name"]),
     )
+
+
+async def holding(pool: Pool, school: str) -> list[CampaignRow]:
+    """The school's campaigns that hold back whom they cover."""
+    return [one for one in await campaigns(pool, school) if one.state in HOLDS]
 
 
 async def at_work(pool: Pool, since: datetime) -> list[CampaignRow]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.notifications import labels, queries
+from services.notifications.campaigns import holding
 from services.notifications.claims import ClaimsUnavailable
 from services.notifications.desk import DeskUser, NotFound, Printing, Who, desk_of
 from services.notifications.domain.states import State, Step
@@ -117,7 +118,12 @@ async def show_class(
         reminded=int(promemoria) if _COUNT.fullmatch(promemoria) else None,
         to_hand_over=[slip for slip in on_paper if slip.open(desk.now)],
         issue_path=ISSUE_PATH,
-        remarks=remarks(everyone, school, desk.now.astimezone(ROME).date()),
+        remarks=remarks(
+            everyone,
+            school,
+            desk.now.astimezone(ROME).date(),
+            await holding(desk.commands.store.pool, school.code),
+        ),
         left_out=desk.told_once(who.account_id, one.id),
         begun=_count(emesse),
         resent=(_count(reinviate), _count(escluse)) if reinviate else None,

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
+from services.notifications.campaigns import CampaignRow
+from services.notifications.domain.campaign import CampaignState
 from services.notifications.domain.states import State
 from services.notifications.queries import Holder, School
 from shared.contracts.identity import RefusalReason
 from shared.contracts.policy import Channel, HolderRole
+from shared.policies import local_day
 from shared.web.i18n import N_, gettext
 
 REFUSALS: Final[Mapping[RefusalReason, str]] = {
@@ -22,13 +25,16 @@ _ROLES: Final[Mapping[str, tuple[HolderRole, ...]]] = {
 }
 
 
-def remarks(everyone: Sequence[Holder], school: School, today: date) -> dict[str, str]:
-    """By holder: why nothing was issued, or what those wait for to whom nothing was issued yet."""
-    found = {holder.id: _remark(holder, school, today) for holder in everyone}
+def remarks(
+    everyone: Sequence[Holder], school: School, today: date, holding: Sequence[CampaignRow] = ()
+) -> dict[str, str]:
+    """By holder: why nothing was issued, or what those wait for to whom nothing was issued or sent yet. `holding`: the
+    school's campaigns that are not open."""
+    found = {holder.id: _remark(holder, school, today, holding) for holder in everyone}
     return {holder: remark for holder, remark in found.items() if remark}
 
 
-def _remark(holder: Holder, school: School, today: date) -> str:
+def _remark(holder: Holder, school: School, today: date, holding: Sequence[CampaignRow]) -> str:
     facts = holder.facts
     match holder.standing.state:
         case State.no_data_access:
@@ -36,7 +42,22 @@ def _remark(holder: Holder, school: School, today: date) -> str:
         case State.not_foreseen | State.not_issued if facts.refusal is not None:
             return gettext(REFUSALS[facts.refusal])
         case State.waiting if not facts.issued:
-            return _waits_for(holder, school, today)
+            return _held(holder, holding) or _waits_for(holder, school, today)
+        case State.queued:
+            return _held(
+                holder, [c for c in holding if holder.issued_at and holder.issued_at >= c.planned_at]
+            )
+    return ""
+
+
+def _held(holder: Holder, holding: Sequence[CampaignRow]) -> str:
+    """The campaign that holds the holder back, as far as the class and the role tell."""
+    for one in holding:
+        if set(_ROLES[holder.role]) & set(one.roles) and (not one.classes or holder.class_id in one.classes):
+            if one.state is CampaignState.paused:
+                return gettext(N_("che riprenda la campagna «%(title)s»")) % {"title": one.title}
+            day = f"{local_day(one.opens):%d/%m/%Y}"
+            return gettext(N_("della campagna «%(title)s», dal %(day)s")) % {"title": one.title, "day": day}
     return ""
 
 

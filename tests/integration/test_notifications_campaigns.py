@@ -295,10 +295,14 @@ async def test_the_pages_plan_show_pause_and_cancel(house: House) -> None:
         page = (await desk.get(place)).text
         assert "Programmata" in page
         assert "In attesa" in page
+        assert (
+            "della campagna «Prime», dal 14/09/2099" in (await desk.get(f"/consegne/classi/{class_id}")).text
+        )
         assert "restano in attesa 2 persone" in (await desk.get(f"{place}/pausa")).text
         assert (await desk.post(f"{place}/pausa")).status_code == 422
         assert (await desk.post(f"{place}/pausa", data={"motivo": "riunione"})).status_code == 303
         assert "Motivo: riunione" in (await desk.get(place)).text
+        assert "che riprenda la campagna «Prime»" in (await desk.get(f"/consegne/classi/{class_id}")).text
         assert (await desk.post(f"{place}/ripresa")).status_code == 303
         assert "programmi prima la nuova campagna" in (await desk.get(f"{place}/annullamento")).text
         assert (await desk.post(f"{place}/annullamento", data={"motivo": "errore"})).status_code == 303
