@@ -13,11 +13,11 @@ from services.identity.operations import issue_by_desk
 from services.identity.own import way_in
 from services.identity.queries import School
 from services.identity.signing_in import Objection
-from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front, front_of, start_of
+from services.identity.web import NOT_ACCEPTED, NOT_ACCEPTED_HINT, Front, front_of, start_of, told_to_wait
 from shared.contracts.identity import AccountRole
 from shared.web.actions import Action, allowed, may
 from shared.web.errors import Problem
-from shared.web.i18n import N_, gettext, ngettext
+from shared.web.i18n import N_, gettext
 from shared.web.sessions import Principal, clear_session, optional_principal, safe_next
 
 Anyone = Annotated[Principal | None, Depends(optional_principal)]
@@ -289,10 +289,7 @@ def _not_accepted(wait: int = 0) -> dict[str, str]:
 
 
 def _with_wait(message: str, seconds: int, otherwise: str = "") -> str:
-    wait = ngettext(
-        "Attenda %(num)s secondo prima di riprovare.", "Attenda %(num)s secondi prima di riprovare.", seconds
-    )
-    parts = (gettext(message), wait % {"num": seconds} if seconds else otherwise and gettext(otherwise))
+    parts = (gettext(message), told_to_wait(seconds) if seconds else otherwise and gettext(otherwise))
     return " ".join(part for part in parts if part)
 
 

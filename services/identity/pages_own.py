@@ -12,7 +12,7 @@ from services.identity.own import Mine
 from services.identity.pins import PinRefused
 from services.identity.queries import School
 from services.identity.showing import NotShown
-from services.identity.web import Front, client_of, front_of, start_of
+from services.identity.web import Front, client_of, front_of, start_of, told_to_wait
 from shared.contracts.identity import AccountRole
 from shared.contracts.policy import HolderRole
 from shared.decider import Refused
@@ -240,9 +240,4 @@ def told(trouble: NotShown) -> str:
         return f"{gettext(WRONG_PIN)} {left % {'num': trouble.left}}"
     if not trouble.wait:
         return gettext(WRONG_PASSWORD)
-    wait = ngettext(
-        "Attenda %(num)s secondo prima di riprovare.",
-        "Attenda %(num)s secondi prima di riprovare.",
-        trouble.wait,
-    )
-    return f"{gettext(WRONG_PASSWORD)} {wait % {'num': trouble.wait}}"
+    return f"{gettext(WRONG_PASSWORD)} {told_to_wait(trouble.wait)}"

@@ -23,7 +23,7 @@ from shared.contracts.identity import AccountRole
 from shared.eventstore.commands import Commands
 from shared.web.cookies import cookie_header, language_cookie_header
 from shared.web.errors import TITLES, Problem, problem_response
-from shared.web.i18n import N_
+from shared.web.i18n import N_, ngettext
 from shared.web.sessions import Principal, hash_token, session_token, set_session
 from shared.web.settings import WebSettings
 from shared.web.templating import Pages, SchoolFront
@@ -118,6 +118,13 @@ class Front:
 
 def client_of(front: Front, request: Request) -> Client:
     return Client(front.address(request), front.device(request))
+
+
+def told_to_wait(seconds: int) -> str:
+    wait = ngettext(
+        "Attenda %(num)s secondo prima di riprovare.", "Attenda %(num)s secondi prima di riprovare.", seconds
+    )
+    return wait % {"num": seconds}
 
 
 def start_of(role: AccountRole) -> str:
