@@ -27,7 +27,8 @@ from shared.web.sessions import Principal
 
 router = APIRouter(prefix="/api/registry", tags=["people"])
 _SESSION = secured(SESSION)
-_ACT = problems(401, 403, 404, 409, 422)
+_ACT = problems(401, 403, 404, 422)
+_MAY_CONTRADICT = problems(401, 403, 404, 409, 422)
 MaySee = Annotated[Principal, Depends(allowed(Action.see_people))]
 MayRestrict = Annotated[Principal, Depends(allowed(Action.restrict_guardianship))]
 MayCorrect = Annotated[Principal, Depends(allowed(Action.correct_address))]
@@ -124,7 +125,7 @@ async def own_children(request: Request, who: Parent) -> list[ChildAnswer]:
     return [child_answer(r, policy, on) for r in relations if r.closed(policy, on) is not Closed.ended]
 
 
-@router.post(f"{_LINK}/restriction", responses=_ACT, openapi_extra=_SESSION)
+@router.post(f"{_LINK}/restriction", responses=_MAY_CONTRADICT, openapi_extra=_SESSION)
 async def restrict(
     request: Request, who: MayRestrict, guardian: str, student: str, act: Restriction
 ) -> Changed:
@@ -167,7 +168,7 @@ async def end(request: Request, who: MayRestrict, guardian: str, student: str, a
     )
 
 
-@router.post(f"{_LINK}/return", responses=_ACT, openapi_extra=_SESSION)
+@router.post(f"{_LINK}/return", responses=problems(401, 403, 404), openapi_extra=_SESSION)
 async def link_again(request: Request, who: MayRestrict, guardian: str, student: str) -> Changed:
     return await _done(
         registry_of(request).people.link_again(
@@ -193,7 +194,7 @@ async def settle_wrong_child(
     )
 
 
-@router.post(f"{_LINK}/justification", responses=_ACT, openapi_extra=_SESSION)
+@router.post(f"{_LINK}/justification", responses=_MAY_CONTRADICT, openapi_extra=_SESSION)
 async def justification(
     request: Request, who: MayJustify, guardian: str, student: str, act: Service
 ) -> Changed:
@@ -221,7 +222,7 @@ async def correct_address(request: Request, who: MayCorrect, guardian: str, act:
     )
 
 
-@router.post("/guardians/{guardian}/merge", responses=_ACT, openapi_extra=_SESSION)
+@router.post("/guardians/{guardian}/merge", responses=_MAY_CONTRADICT, openapi_extra=_SESSION)
 async def merge(request: Request, who: MayMerge, guardian: str, act: Merging) -> Changed:
     """Two records of one person: children and ids move to the kept one, what was shut stays shut."""
     return await _done(

@@ -15,6 +15,7 @@ from shared.ids import new_id
 from tests.acceptance.installation import Installation, School
 from tests.hostile.circulars_asked import provoke_circulars
 from tests.hostile.operations import ONLY_UNDER_LOAD, Service
+from tests.hostile.people_asked import CODES, provoke_people
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SERVICES = ("registry", "identity", "notifications")
@@ -99,7 +100,11 @@ async def test_every_status_described_is_one_that_is_answered(
     world: World, installation: Installation
 ) -> None:
     elsewhere = await installation.school("email")
-    await asyncio.to_thread(_provoke, world, elsewhere, await _sessions(world, elsewhere))
+    signed_in = await _sessions(world, elsewhere)
+    codes: tuple[dict[str, str], ...] = (*({"codice_fiscale": code} for code in CODES), {})
+    families = [await world.school.enrol(world.school.pupil(), world.school.guardian(**c)) for c in codes]
+    await asyncio.to_thread(provoke_people, world.services["registry"], signed_in["secretary"], families)
+    await asyncio.to_thread(_provoke, world, elsewhere, signed_in)
     for service in world.services.values():
         for label in service.operations:
             unseen = service.documented(label) - service.seen[label] - ONLY_UNDER_LOAD
