@@ -102,6 +102,8 @@ class CredentialLife:
 
     async def report_loss(self, account: str, by: ReportedBy, acting: Acting, *, block: bool) -> None:
         """Lost, or seen by others. `block`: nobody gets in from now on, sessions end at once."""
+        if by is ReportedBy.desk:
+            await self._must_be_of_a_family(account, acting.school)
         await self._do(account, acting, lambda _: [ReportLoss(by, block)])
 
     async def request_regeneration(
@@ -146,11 +148,12 @@ class CredentialLife:
 
     async def suspend(self, account: str, because: SuspensionReason, note: str, acting: Acting) -> None:
         _not_oneself(account, acting)
+        await self._must_be_of_a_family(account, acting.school)
         await self._do(account, acting, lambda _: [Suspend(because, note)])
 
     async def reinstate(self, account: str, note: str, identity_check: IdentityCheck, acting: Acting) -> None:
         """The old password serves again, where it was not ended. What was being waited for is waited for again."""
-        holder = await self.holder(account, acting.school)
+        holder = await self._must_be_of_a_family(account, acting.school)
 
         def waits(state: Account, context: Context) -> Sequence[Write]:
             begun = state.credential is None and state.role is not AccountRole.staff and not state.closed
@@ -160,10 +163,12 @@ class CredentialLife:
 
     async def revoke(self, account: str, because: RevocationReason, note: str, acting: Acting) -> None:
         _not_oneself(account, acting)
+        await self._must_be_of_a_family(account, acting.school)
         await self._do(account, acting, lambda _: [Revoke(because, note)])
 
     async def unlock(self, account: str, identity_check: IdentityCheck, acting: Acting) -> None:
         """Guesses are forgotten; unknown devices are looked at again."""
+        await self._must_be_of_a_family(account, acting.school)
 
         def forget(_: Account, __: Context) -> Sequence[Write]:
             return [Write(SQL("forget_failures_of_account"), ((account,),))]
@@ -187,6 +192,13 @@ class CredentialLife:
             enrolled=row["enrolled"],
             policy=policy,
         )
+
+    async def _must_be_of_a_family(self, account: str, school: str) -> Holder:
+        """The desk leaves colleagues' accounts alone: their administrator has them in hand (`operations_staff.py`)."""
+        holder = await self.holder(account, school)
+        if holder.role is AccountRole.staff:
+            raise Refused("no_account", "this is a colleague's account: an administrator's affair")
+        return holder
 
     async def carry_out(
         self,

@@ -13,13 +13,14 @@ import asyncpg
 from services.identity.consequences import consequences
 from services.identity.domain.account import ACCOUNT, Command
 from services.identity.domain.commands import ResetStaffPassword, RevokeSessions
-from services.identity.domain.commands_life import Revoke
+from services.identity.domain.commands_life import Reinstate, Revoke
 from services.identity.domain.commands_staff import ChangeRoles, RemovePasskeys
 from services.identity.initial_secrets import new_password
 from services.identity.operations import TEMPORARY, NewStaffMember, StaffOpened, given, open_staff
 from services.identity.passwords import Hasher, normalised
 from shared.contracts.event import Context, Event
 from shared.contracts.identity import RevocationReason, StaffRole
+from shared.contracts.registry import IdentityCheck
 from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
 from shared.eventstore.units import ConcurrencyConflict, IdempotencyKey, Unit, Write
@@ -135,12 +136,14 @@ class StaffDesk:
         return Given(opened.account, opened.user_code, opened.expires, password)
 
     async def reset(self, school: str, account: str, *, actor: str, remove_passkeys: bool) -> Given:
-        """A temporary password; every session ends. `remove_passkeys`: they were lost."""
+        """A temporary password; every session ends. `remove_passkeys`: they were lost. Whoever had closed their own
+        access, or was kept out, gets in again with it: it is handed over in person."""
         member = await self.member(school, account)
         password = new_password()
         verifier = await self._hasher.hash(normalised(password))
         expires = self._store.clock() + TEMPORARY
-        commands: list[Command] = [ResetStaffPassword(expires)]
+        commands: list[Command] = [Reinstate(identity_check=IdentityCheck.known_in_person)]
+        commands.append(ResetStaffPassword(expires))
         if remove_passkeys:
             commands.append(RemovePasskeys())
         writes = (

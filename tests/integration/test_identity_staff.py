@@ -11,17 +11,26 @@ import pytest
 from deploy.engines import PostgresEngine
 from services.identity.domain.account import account_id
 from services.identity.operations import NewStaffMember, open_staff
+from services.identity.operations_life import Acting
 from shared.contracts.event import Personal
 from shared.contracts.identity import (
     AccountRevoked,
     AccountRole,
+    ReportedBy,
     RevocationReason,
     StaffAccountOpened,
     StaffRole,
     StaffRolesChanged,
+    SuspensionReason,
 )
 from shared.contracts.policy import PAPER
-from shared.contracts.registry import StaffContact, StaffKind, StaffMemberAppointed, StaffMemberLeft
+from shared.contracts.registry import (
+    IdentityCheck,
+    StaffContact,
+    StaffKind,
+    StaffMemberAppointed,
+    StaffMemberLeft,
+)
 from shared.decider import Refused
 from shared.ids import new_id
 from tests.integration.identity_fixtures import SCHOOL, SITE, World, identity_world
@@ -198,3 +207,27 @@ async def test_the_desk_signs_a_family_out_and_no_colleague(world: World, http: 
         await desk.json("DELETE", f"/api/identity/accounts/{secretary['account']}/sessions")
     ).status_code == 204
     assert (await clerk.json("GET", "/api/identity/me")).status_code == 401
+
+
+async def test_the_desk_leaves_colleagues_alone_and_an_administrator_lets_them_in_again(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    boss, _ = await an_administrator(world)
+    other, other_code = await an_administrator(world)
+    life, acting = world.parts.front.life, Acting(SCHOOL, "a-secretary")
+    check = IdentityCheck.known_in_person
+    for operation in (
+        life.suspend(boss, SuspensionReason.barred, "prova", acting),
+        life.revoke(boss, RevocationReason.other, "prova", acting),
+        life.reinstate(boss, "prova", check, acting),
+        life.unlock(boss, check, acting),
+        life.report_loss(boss, ReportedBy.desk, acting, block=True),
+    ):
+        with pytest.raises(Refused) as refused:
+            await operation
+        assert refused.value.reason == "no_account"
+    await life.report_loss(other, ReportedBy.holder, Acting(SCHOOL, other), block=True)
+    stopped = Browser(http, {})
+    assert (await stopped.post("/accesso/", codice=other_code, password=CHOSEN)).status_code == 422
+    given = await world.parts.front.staff.reset(SCHOOL, other, actor=boss, remove_passkeys=True)
+    await signed_in(http, other_code, given.password)
