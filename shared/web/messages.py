@@ -24,7 +24,14 @@ from shared.web.i18n import LANGUAGES, SHARED_LOCALES, SOURCE_LANGUAGE
 
 KEYWORDS = {"_": None, "gettext": None, "t": None, "N_": None, "ngettext": (1, 2)}
 _METHODS = {".py": "python", ".html": "jinja2.ext:babel_extract", ".txt": "jinja2.ext:babel_extract"}
-_OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
+# A template that cannot be read is an error, not one without messages.
+_OPTIONS = {
+    "trimmed": "true",
+    "trim_blocks": "true",
+    "lstrip_blocks": "true",
+    "extensions": "jinja2.ext.do",
+    "silent": "false",
+}
 
 _PLACEHOLDER = re.compile(r"%(\(\w+\))?[a-z]")
 FAMILY = "family.txt"
