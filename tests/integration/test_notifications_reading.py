@@ -72,7 +72,9 @@ async def test_from_two_streams_to_a_mailbox(
         guardian = await house.guardian(student, "Verdi", "Anna", "anna.verdi@example.org")
         await house.account(guardian)
         house.runtime.background("postman", house.postman().work)
-        await house.runtime.follow({"registry": follow_registry(house.store), "identity": follow_identity(house.store)})
+        await house.runtime.follow(
+            {"registry": follow_registry(house.store), "identity": follow_identity(house.store)}
+        )
 
         async def registry_is_read() -> bool:
             return (await house.store.cursors()).get("registry", 0) >= await house.others["registry"].head()
