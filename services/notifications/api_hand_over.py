@@ -14,6 +14,7 @@ from services.notifications.handing_over import (
     problem,
     slip_to_hand_over,
 )
+from services.notifications.notes import Written
 from services.notifications.operations import ChangedMeanwhile, Desk
 from services.notifications.operations_alerts import AlertRow, NoSuchAlert, alerts, settle
 from services.notifications.operations_hand_over import Giving, NoSuchSlip, hand_over, undo_hand_over
@@ -29,7 +30,6 @@ router = APIRouter(prefix="/api/notifications", tags=["hand-overs"], responses=p
 _SIGNED_IN = secured(SESSION)
 Settling = Annotated[DeskUser, Depends(allowed(Action.settle_alerts))]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class _Body(BaseModel):
@@ -74,7 +74,7 @@ class HandOverOfClass(_Body):
     deliveries: list[Id] = Field(min_length=1, max_length=1000)
     to: HandedTo
     by: HandOverBy = HandOverBy.tick
-    delegate: Text | None = None
+    delegate: Written | None = None
 
 
 class HandOverOfSlip(_Body):
@@ -83,11 +83,11 @@ class HandOverOfSlip(_Body):
     to: HandedTo
     by: HandOverBy = HandOverBy.scan
     class_id: Id | None = None
-    delegate: Text | None = None
+    delegate: Written | None = None
 
 
 class Undoing(_Body):
-    reason: Text
+    reason: Written
 
 
 class HandedOverNow(BaseModel):
@@ -114,7 +114,7 @@ class AlertOut(BaseModel):
 
 
 class Settlement(_Body):
-    note: Text
+    note: Written
 
 
 @router.get("/classes/{class_id}/hand-overs", openapi_extra=_SIGNED_IN)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.notifications.desk import DeskUser, NotFound, desk_of
+from services.notifications.notes import filled
 from services.notifications.operations_alerts import NoSuchAlert, alerts, settle
 from services.notifications.views import render, school_of, traceparent
 from shared.web.actions import Action, allowed
@@ -26,14 +27,15 @@ async def settle_alert(
     request: Request, who: Settling, alert: str, nota: Annotated[str, Form(max_length=500)] = ""
 ) -> Response:
     """Somebody has looked at it: the note says what came out."""
-    if not nota.strip():
-        return await _page(request, who, missing=alert)
+    note, wrong = filled(nota, gettext(N_("Scriva che cosa è stato accertato o fatto.")))
+    if wrong:
+        return await _page(request, who, missing=alert, wrong=wrong)
     desk = desk_of(request)
     try:
         await settle(
             desk,
             alert,
-            nota,
+            note,
             school=who.school,
             actor=who.account_id,
             person=who.person_id,
@@ -44,11 +46,12 @@ async def settle_alert(
     return RedirectResponse(f"{ALERTS}?chiuso=si", status_code=303)
 
 
-async def _page(request: Request, who: DeskUser, *, missing: str = "", settled: bool = False) -> HTMLResponse:
+async def _page(
+    request: Request, who: DeskUser, *, missing: str = "", wrong: str = "", settled: bool = False
+) -> HTMLResponse:
     desk = desk_of(request)
     school = await school_of(desk, who)
     found = await alerts(desk.commands.store.pool, school.code)
-    told = gettext(N_("Scriva che cosa è stato accertato o fatto."))
     return render(
         request,
         who,
@@ -59,6 +62,6 @@ async def _page(request: Request, who: DeskUser, *, missing: str = "", settled: 
         open=[one for one in found if one.settled_at is None],
         settled=[one for one in found if one.settled_at is not None],
         missing=missing,
-        errors={f"nota-{missing}": told} if missing else {},
+        errors={f"nota-{missing}": wrong} if missing else {},
         just_settled=settled,
     )

@@ -18,6 +18,7 @@ from services.notifications.handing_over import (
     slip_to_hand_over,
 )
 from services.notifications.letters import ROME
+from services.notifications.notes import filled
 from services.notifications.operations import ChangedMeanwhile
 from services.notifications.operations_hand_over import Giving, NoSuchSlip, hand_over, undo_hand_over
 from services.notifications.slips import SlipOfHolder, classes_of_teacher, slips_of_class
@@ -35,6 +36,8 @@ Name = Annotated[str, Form(max_length=200)]
 Reason = Annotated[str, Form(max_length=500)]
 SignedIn = Annotated[Principal, Depends(allowed(Action.own_account))]
 MINE = "/consegne/consegna"
+UNNAMED = N_("Scriva chi ritira.")
+UNEXPLAINED = N_("Scriva perché il foglio non risulta consegnato.")
 INSIDE = "/accesso/inizio"
 
 
@@ -87,8 +90,9 @@ async def record_class(
     errors = {}
     if not slips:
         errors["slips"] = gettext(N_("Segni almeno una persona."))
-    if a is HandedTo.delegate and not delegato.strip():
-        errors["delegato"] = gettext(N_("Scriva chi ritira."))
+    name, wrong = filled(delegato, gettext(UNNAMED)) if a is HandedTo.delegate else ("", "")
+    if wrong:
+        errors["delegato"] = wrong
     if errors:
         return await _class_page(
             request,
@@ -106,7 +110,7 @@ async def record_class(
         class_id=None if at_desk else one.id,
         to=a,
         by=HandOverBy(come),
-        delegate=delegato,
+        delegate=name,
         actor=who.account_id,
         traceparent=traceparent(request),
     )
@@ -201,15 +205,15 @@ async def record_slip(
     """Handed over: in the teacher's class, or at the desk."""
     desk = desk_of(request)
     _, slip, where = await slip_to_hand_over(desk, who, slip_id)
-    if a is HandedTo.delegate and not delegato.strip():
-        errors = {"delegato": gettext(N_("Scriva chi ritira."))}
-        return await _slip_page(request, who, slip_id, errors=errors)
+    name, wrong = filled(delegato, gettext(UNNAMED)) if a is HandedTo.delegate else ("", "")
+    if wrong:
+        return await _slip_page(request, who, slip_id, errors={"delegato": wrong})
     giving = Giving(
         school=who.school,
         class_id=where.id if where else None,
         to=a,
         by=HandOverBy.scan,
-        delegate=delegato,
+        delegate=name,
         actor=who.account_id,
         traceparent=traceparent(request),
     )
@@ -251,14 +255,14 @@ async def undo(request: Request, who: InClass, slip_id: str, motivo: Reason = ""
     """Undone with a reason: the sheet is here again, its password is the same."""
     desk = desk_of(request)
     _, slip, _ = await slip_to_hand_over(desk, who, slip_id)
-    if not motivo.strip():
-        missing = {"motivo": gettext(N_("Scriva perché il foglio non risulta consegnato."))}
-        return await _undo_page(request, who, slip_id, missing)
+    reason, wrong = filled(motivo, gettext(UNEXPLAINED))
+    if wrong:
+        return await _undo_page(request, who, slip_id, {"motivo": wrong})
     try:
         await undo_hand_over(
             desk,
             slip.delivery,
-            motivo,
+            reason,
             school=who.school,
             actor=who.account_id,
             traceparent=traceparent(request),

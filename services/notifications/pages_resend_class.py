@@ -31,8 +31,9 @@ async def resend_selected(
     """Asks for the reason first; whoever cannot be sent to is left out, and counted."""
     desk = desk_of(request)
     school, one = await class_of(desk, who, class_id)
-    named = await queries.holders(desk.commands.store.pool, [one.id], desk.now, holders or [])
-    if {holder.id for holder in named} != set(holders or []):
+    of_class = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
+    named = [holder for holder in of_class if holder.id in set(holders or ())]
+    if {holder.id for holder in named} != set(holders or ()):
         raise NotFound()
     chosen = [holder for holder in named if holder.standing.allows(Step.resend) and holder.facts.delivery]
     if not chosen:

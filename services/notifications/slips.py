@@ -74,7 +74,8 @@ class SlipOfHolder:
 
 async def slips(pool: Pool, deliveries: Collection[str], school: str) -> dict[str, SlipOfHolder]:
     """Those of the school that are on paper, by delivery; whatever else was named is not there."""
-    rows = await pool.fetch(SQL("slips"), list(deliveries), school)
+    possible = [delivery for delivery in deliveries if "\0" not in delivery]
+    rows = await pool.fetch(SQL("slips"), possible, school)
     return {row["delivery"]: _slip(dict(row)) for row in rows}
 
 

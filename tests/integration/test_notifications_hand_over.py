@@ -426,3 +426,30 @@ async def _account_of(house: House, delivery: str) -> str:
             "select account from projections.deliveries_v1 where delivery = $1", delivery
         )
     )
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\0", "\u202eb", "\ufffd"])
+async def test_odd_texts_are_refused_and_no_fault(house: House, odd: str) -> None:
+    one = await paper_class(house, "Verdi")
+    slip = one.slips["Verdi Anna"]
+    path, api = f"/consegne/consegna/{slip}", "/api/notifications"
+    async with one.desk() as desk:
+        to = {"a": "delegate", "delegato": odd}
+        for where, form in ((path, to), (HAND_OVER.format(one.id), to | {"slips": slip})):
+            refused = await desk.post(where, data=form)
+            assert refused.status_code == 422 and "caratteri che non si possono usare" in refused.text
+        assert (await desk.post(HAND_OVER.format(one.id), data={"slips": odd})).status_code == 404
+        assert (
+            await desk.post(f"/consegne/classi/{one.id}/reinvii", data={"holders": odd})
+        ).status_code == 404
+        assert (await desk.post("/consegne/avvisi/x", data={"nota": odd})).status_code == 422
+        await desk.post(path, data={"a": "holder"})
+        assert (await desk.post(f"{path}/annulla", data={"motivo": odd})).status_code == 422
+        bodies: tuple[tuple[str, dict[str, object], int], ...] = (
+            (f"{api}/deliveries/{slip}/hand-over", {"to": "delegate", "delegate": odd}, 422),
+            (f"{api}/deliveries/{slip}/hand-over/undo", {"reason": odd}, 422),
+            (f"{api}/classes/{one.id}/hand-overs", {"to": "holder", "deliveries": [odd]}, 404),
+            (f"{api}/alerts/x/settlement", {"note": odd}, 422),
+        )
+        for where, body, status in bodies:
+            assert (await desk.post(where, json=body)).status_code == status, where
