@@ -72,10 +72,13 @@ def reset(
     school: School,
     user_code: Annotated[str, typer.Option("--user-code", help="As `custode staff list` shows it.")],
     password_stdin: PasswordStdin = False,
+    remove_passkeys: Annotated[
+        bool, typer.Option("--remove-passkeys", help="They were lost: the password registers the next one.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give a staff member a temporary password: all their sessions end, and it must be changed within 14 days."""
-    expires = asyncio.run(_reset(school.upper(), user_code, _asked(password_stdin)))
+    expires = asyncio.run(_reset(school.upper(), user_code, _asked(password_stdin), remove_passkeys))
     if as_json:
         print_json({"school": school.upper(), "expires": expires.isoformat(), "must_change": True})
     else:
@@ -151,9 +154,17 @@ def _is_namesake(member: NewStaffMember, known: StaffMember) -> bool:
     return names[0] == names[1] and not {role.value for role in member.roles}.isdisjoint(known.roles)
 
 
-async def _reset(school: str, user_code: str, password: str) -> datetime:
+async def _reset(school: str, user_code: str, password: str, remove_passkeys: bool) -> datetime:
     async with _at_work() as (runtime, hasher):
-        return await reset_staff_password(runtime.commands, hasher, school, user_code, password, actor=ACTOR)
+        return await reset_staff_password(
+            runtime.commands,
+            hasher,
+            school,
+            user_code,
+            password,
+            actor=ACTOR,
+            remove_passkeys=remove_passkeys,
+        )
 
 
 async def _list(school: str | None) -> list[StaffMember]:

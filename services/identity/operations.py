@@ -7,20 +7,24 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from services.identity.domain.account import ACCOUNT, account_id, role_of
+from services.identity.consequences import consequences
+from services.identity.domain.account import ACCOUNT, Command, account_id, role_of
 from services.identity.domain.commands import OpenStaff, ResetStaffPassword
+from services.identity.domain.commands_life import Reinstate
+from services.identity.domain.commands_staff import RemovePasskeys
 from services.identity.initial_secrets import canonical_user_code
 from services.identity.password_rules import objection
 from services.identity.passwords import Hasher, Verifier, normalised
 from services.identity.policies import Case, today_in_rome
 from services.identity.queries import Queries
 from services.identity.reactions import draw_user_codes, enqueued
-from shared.contracts.event import Context
+from shared.contracts.event import Context, Event
 from shared.contracts.identity import AccountRole, StaffDetails, StaffRole
+from shared.contracts.registry import IdentityCheck
 from shared.database import Pool
 from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
-from shared.eventstore.units import IdempotencyKey, Unit, Write
+from shared.eventstore.units import ConcurrencyConflict, IdempotencyKey, Unit, Write
 from shared.ids import new_id
 from shared.sql import Statements
 from shared.text import Unusable, tidy
@@ -121,9 +125,17 @@ def _tidied(name: str) -> str:
 
 
 async def reset_staff_password(
-    commands: Commands, hasher: Hasher, school: str, user_code: str, password: str, *, actor: str
+    commands: Commands,
+    hasher: Hasher,
+    school: str,
+    user_code: str,
+    password: str,
+    *,
+    actor: str,
+    remove_passkeys: bool = False,
 ) -> datetime:
-    """Give a staff member a temporary password; all their sessions end. Returns when it ends.
+    """Give a staff member a temporary password; all their sessions end, a suspended account is open again. Returns when
+    it ends. `remove_passkeys`: they were lost.
 
     Raises `Refused`: `unknown_account`, `weak_password` (text is an Italian message id).
     """
@@ -136,19 +148,50 @@ async def reset_staff_password(
         raise Refused("weak_password", reason)
     verifier = await hasher.hash(normalised(password))
     expires = store.clock() + TEMPORARY
-    await commands.execute(
-        ACCOUNT,
+    wanted: list[Command] = [Reinstate(identity_check=IdentityCheck.known_in_person)]
+    wanted += [ResetStaffPassword(expires), *([RemovePasskeys()] if remove_passkeys else ())]
+    forget = Write(SQL("forget_failures_of_account"), ((account,),))
+    await carry_out(
+        commands,
+        school,
         account,
-        ResetStaffPassword(expires),
-        school=school,
-        context=Context(actor=actor, correlation=new_id()),
-        writes=[
-            given(account, school, verifier, expires),
-            Write(SQL("end_sessions"), ((account,),)),
-            Write(SQL("forget_failures_of_account"), ((account,),)),
-        ],
+        wanted,
+        actor=actor,
+        writes=(given(account, school, verifier, expires), forget),
     )
     return expires
+
+
+async def carry_out(
+    commands: Commands,
+    school: str,
+    account: str,
+    wanted: Sequence[Command],
+    *,
+    actor: str,
+    writes: Sequence[Write] = (),
+) -> None:
+    """All of it in one commit, with what must follow from it and then `writes`; nothing where nothing is decided."""
+    context = Context(actor=actor, correlation=new_id())
+    conflict: ConcurrencyConflict | None = None
+    for _ in range(_TRIES):
+        workspace = Workspace(commands.store)
+        await workspace.load(ACCOUNT, {account})
+        events: list[Event] = []
+        for command in wanted:
+            events += workspace.decide(ACCOUNT, account, command)
+        if not events:
+            return
+        try:
+            await commands.submit(
+                Unit(school, context, workspace.appends(), (*consequences(events), *writes))
+            )
+        except ConcurrencyConflict as lost:
+            conflict = lost
+            continue
+        return
+    assert conflict is not None
+    raise conflict
 
 
 def given(account: str, school: str, verifier: Verifier, expires: datetime | None) -> Write:

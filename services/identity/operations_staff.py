@@ -10,25 +10,21 @@ from datetime import datetime
 
 import asyncpg
 
-from services.identity.consequences import consequences
-from services.identity.domain.account import ACCOUNT, Command
+from services.identity.domain.account import Command
 from services.identity.domain.commands import ResetStaffPassword, RevokeSessions
 from services.identity.domain.commands_life import Reinstate, Revoke
 from services.identity.domain.commands_staff import ChangeRoles, RemovePasskeys
 from services.identity.initial_secrets import new_password
-from services.identity.operations import TEMPORARY, NewStaffMember, StaffOpened, given, open_staff
+from services.identity.operations import TEMPORARY, NewStaffMember, StaffOpened, carry_out, given, open_staff
 from services.identity.passwords import Hasher, normalised
-from shared.contracts.event import Context, Event
 from shared.contracts.identity import RevocationReason, StaffRole
 from shared.contracts.registry import IdentityCheck
 from shared.decider import Refused
-from shared.eventstore.commands import Commands, Workspace
-from shared.eventstore.units import ConcurrencyConflict, IdempotencyKey, Unit, Write
-from shared.ids import new_id
+from shared.eventstore.commands import Commands
+from shared.eventstore.units import IdempotencyKey, Write
 from shared.sql import Statements
 
 SQL = Statements(__file__)
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,25 +200,7 @@ class StaffDesk:
         actor: str,
         writes: Sequence[Write] = (),
     ) -> None:
-        context = Context(actor=actor, correlation=new_id())
-        conflict: ConcurrencyConflict | None = None
-        for _ in range(_TRIES):
-            workspace = Workspace(self._store)
-            await workspace.load(ACCOUNT, {account})
-            events: list[Event] = []
-            for command in commands:
-                events += workspace.decide(ACCOUNT, account, command)
-            if not events:
-                return
-            unit = Unit(school, context, workspace.appends(), (*consequences(events), *writes))
-            try:
-                await self._commands.submit(unit)
-            except ConcurrencyConflict as lost:
-                conflict = lost
-                continue
-            return
-        assert conflict is not None
-        raise conflict
+        await carry_out(self._commands, school, account, commands, actor=actor, writes=writes)
 
 
 def _member(row: asyncpg.Record) -> Member:

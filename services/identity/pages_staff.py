@@ -83,14 +83,18 @@ def _list(router: APIRouter, front: Front) -> None:
     async def form(
         request: Request, who: Principal, errors: dict[str, str] | None = None, **typed: object
     ) -> Response:
+        people = await front.staff.to_open(who.school)
+        wrong = errors or {}
+        if not people and "persona" in wrong:  # the field is not on the page
+            wrong = {"nome": wrong["persona"]}
         filled = {"person": "", "given_name": "", "family_name": "", "chosen": ()} | typed
         return await _render(
             front,
             request,
             who,
             "staff_opening.html",
-            errors=errors or {},
-            appointed=await front.staff.to_open(who.school),
+            errors=wrong,
+            appointed=people,
             once=new_id(),
             **filled,
         )
