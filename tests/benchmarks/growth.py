@@ -11,6 +11,7 @@ from datetime import date
 from itertools import islice
 
 from services.registry.domain.student import STUDENT, CorrectPupil
+from services.registry.people_queries import PeopleQueries
 from services.registry.queries import Queries
 from shared.contracts.event import Context
 from shared.contracts.registry import PupilDetails
@@ -112,5 +113,5 @@ async def _family_page(store: EventStore, family: Family) -> None:
     """What a guardian sees first."""
     queries = Queries(store.pool)
     assert await queries.pupil(family.school, family.student, _TODAY) is not None
-    (child,) = await queries.children(family.school, family.mother, _TODAY)
-    assert child.data_access
+    (child,) = await PeopleQueries(store.pool).relations(family.school, family.mother, _TODAY)
+    assert child.closed(None, _TODAY) is None

@@ -1,7 +1,5 @@
-"""The desk finds a person or a class by a few letters, in a school of 2,000 pupils within 200 ms (M7)."""
+"""The desk finds a person or a class by a few letters, however the name is spelt (M7)."""
 
-import itertools
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,25 +7,11 @@ import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
 from services.notifications.searching import plain_words
-from shared.contracts.identity import AccountRole
 from shared.contracts.policy import PAPER, Channel
-from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, YEAR, House, open_house
+from tests.benchmarks.search import SCHOOL as LARGE
+from tests.benchmarks.search import fill
+from tests.integration.notifications_fixtures import OTHER_SCHOOL, SCHOOL, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
-
-FAMILIES = (
-    "Rossi",
-    "Ferrari",
-    "Esposito",
-    "Bianchi",
-    "Romano",
-    "Colombo",
-    "Ricci",
-    "Marino",
-    "Greco",
-    "Bruno",
-)
-GIVEN = ("Aurora", "Leonardo", "Giulia", "Lorenzo", "Sofia", "Mattia", "Alice", "Edoardo")
-MOST_MS = 200
 
 
 @pytest.fixture
@@ -77,44 +61,13 @@ async def test_words_are_folded_alike_here_and_in_the_database(house: House) -> 
         assert "".join(plain_words(name)) == "".join(c for c in there if c.isalnum()), name
 
 
-@pytest.mark.requirement("M7", part="a name in under 200 ms")
-async def test_a_name_is_found_within_200_ms_in_a_school_of_2000(house: House) -> None:
-    await house.school(PAPER)
-    classes = [await house.form_class(f"{n % 5 + 1}{chr(65 + n // 5)}") for n in range(80)]
-    people, places, links, parents, accounts = [], [], [], [], []
-    for n, family in zip(range(2000), itertools.cycle(FAMILIES), strict=False):
-        pupil = f"pupil-{n:04d}"
-        people.append((pupil, SCHOOL, f"{family} {chr(65 + n % 23)}{n}", GIVEN[n % 8], None))
-        places.append((pupil, YEAR, SCHOOL, classes[n % 80]))
-        accounts.append((f"account-{pupil}", SCHOOL, pupil, AccountRole.pupil.value, f"P{n:07d}"))
-        for parent in ("m", "f"):
-            guardian = f"{pupil}-{parent}"
-            parents.append((guardian, SCHOOL, family, f"Anna{n}", "it"))
-            links.append((guardian, pupil, SCHOOL, "mother", True))
-            accounts.append((f"account-{guardian}", SCHOOL, guardian, "guardian", f"{parent.upper()}{n:07d}"))
-    async with house.store.pool.acquire() as connection:
-        for table, rows, columns in (
-            ("pupils_v1", people, ("student", "school", "family_name", "given_name", "institutional_email")),
-            ("places_v1", places, ("student", "year", "school", "class_id")),
-            ("guardians_v1", parents, ("guardian", "school", "family_name", "given_name", "language")),
-            ("guardianships_v1", links, ("guardian", "student", "school", "relationship", "data_access")),
-            ("accounts_v1", accounts, ("account", "school", "holder", "role", "user_code")),
-        ):
-            await connection.copy_records_to_table(
-                table, schema_name="projections", records=rows, columns=columns
-            )
+@pytest.mark.requirement("M7", part="a name among thousands")
+async def test_a_name_is_found_among_thousands_and_too_many_are_not_all_shown(house: House) -> None:
+    """How long it takes is measured by `make bench`."""
+    await fill(house.store.pool, 600)
     sessions = Sessions()
-    async with browser(front(house, sessions), sessions.open("secretary")) as desk:
-        slowest, told = 0.0, []
-        for q in ("r", "ros", "rossi", "gre anna7", "1a ferr", "colombo leo", "M00004", "nessuno", "bruno b"):
-            runs = []
-            for _ in range(3):
-                start = time.perf_counter()
-                answer = await desk.get("/consegne/cerca", params={"q": q})
-                runs.append((time.perf_counter() - start) * 1000)
-                assert answer.status_code == 200
-            told.append(f"{q}: {min(runs):.0f} ms")
-            slowest = max(slowest, sorted(runs)[1])
+    await house.school(PAPER, school=LARGE)
+    async with browser(front(house, sessions), sessions.open("secretary", school=LARGE)) as desk:
         assert "Greco" in (await desk.get("/consegne/cerca", params={"q": "gre anna18"})).text
         assert "ce ne sono altre" in (await desk.get("/consegne/cerca", params={"q": "r"})).text
-    assert slowest < MOST_MS, told
+        assert "Anna4" in (await desk.get("/consegne/cerca", params={"q": "M0000004"})).text
