@@ -72,14 +72,16 @@ class Knowledge:
     """What was known before a batch of events, and learns from each in turn. `policies`: those in force `today`.
 
     `kinds`: of the enrolments that stand, by (pupil, year). `guardians`: by pupil, who of them may see their data, unless
-    that guardianship is among the `limited`, today restricted or ended. `mailboxes`: pupils whose own receives.
+    that guardianship is among the `restricted` or the `ended` of today: the one is lifted, or linked again, without the
+    other. `mailboxes`: pupils whose own receives.
     """
 
     today: date
     policies: dict[str, CredentialPolicy] = field(default_factory=dict)
     kinds: dict[tuple[str, str], EnrolmentKind] = field(default_factory=dict)
     guardians: dict[str, dict[str, bool]] = field(default_factory=dict)
-    limited: set[tuple[str, str]] = field(default_factory=set)
+    restricted: set[tuple[str, str]] = field(default_factory=set)
+    ended: set[tuple[str, str]] = field(default_factory=set)
     mailboxes: set[str] = field(default_factory=set)
 
     def cases(self, recorded: Recorded[Event]) -> list[Case]:
@@ -99,7 +101,7 @@ class Knowledge:
                 self.mailboxes.add(e.student)
             case GuardianLinked() as e:
                 self.guardians.setdefault(e.student, {})[e.guardian] = e.data_access
-                self.limited.discard((e.guardian, e.student))
+                self.ended.discard((e.guardian, e.student))
                 if e.details.value is not None:
                     cases = list(self._guardian(e.guardian, e.student, school, e.year))
             case GuardianshipCorrected() as e:
@@ -108,11 +110,12 @@ class Knowledge:
                 cases = self._if_changed(before, e.guardian, e.student, school)
             case GuardianshipRestricted() | GuardianshipEnded() as e if e.on <= self.today:
                 before = self._sees(e.guardian, e.student)
-                self.limited.add((e.guardian, e.student))
+                limits = self.ended if isinstance(e, GuardianshipEnded) else self.restricted
+                limits.add((e.guardian, e.student))
                 cases = self._if_changed(before, e.guardian, e.student, school)
             case GuardianshipRestrictionLifted() as e:
                 before = self._sees(e.guardian, e.student)
-                self.limited.discard((e.guardian, e.student))
+                self.restricted.discard((e.guardian, e.student))
                 cases = self._if_changed(before, e.guardian, e.student, school)
         return cases
 
@@ -135,7 +138,7 @@ class Knowledge:
     def _sees(self, guardian: str, student: str) -> bool | None:
         """None: there is no such guardianship."""
         sees = self.guardians.get(student, {}).get(guardian)
-        return sees and (guardian, student) not in self.limited
+        return sees and (guardian, student) not in self.restricted | self.ended
 
     def _if_changed(self, before: bool | None, guardian: str, student: str, school: str) -> list[Case]:
         years = [year for whose, year in self.kinds if whose == student]

@@ -107,7 +107,7 @@ def _restricted(e: registry.GuardianshipRestricted, r: Recorded[Event]) -> Itera
 
 
 def _lifted(e: registry.GuardianshipRestrictionLifted, _: Recorded[Event]) -> Iterable[Row]:
-    yield Remove(LIMITS, {"guardian": e.guardian, "student": e.student})
+    yield Remove(LIMITS, {"guardian": e.guardian, "student": e.student, "ended": False})
 
 
 def _ended(e: registry.GuardianshipEnded, r: Recorded[Event]) -> Iterable[Row]:
@@ -115,8 +115,8 @@ def _ended(e: registry.GuardianshipEnded, r: Recorded[Event]) -> Iterable[Row]:
 
 
 def _linked(e: registry.GuardianLinked, _: Recorded[Event]) -> Iterable[Row]:
-    """What had ended is made anew."""
-    yield Remove(LIMITS, {"guardian": e.guardian, "student": e.student})
+    """What had ended is made anew; what was restricted stays so."""
+    yield Remove(LIMITS, {"guardian": e.guardian, "student": e.student, "ended": True})
 
 
 def _limit(

@@ -185,8 +185,11 @@ class Reactions:
         known = await pool.fetch(SQL("guardianships"), list(pupils), list(guardians), knowledge.today)
         for row in known:
             knowledge.guardians.setdefault(row["student"], {})[row["guardian"]] = row["data_access"]
-            if row["limited"]:
-                knowledge.limited.add((row["guardian"], row["student"]))
+            link = row["guardian"], row["student"]
+            if row["restricted"]:
+                knowledge.restricted.add(link)
+            if row["ended"]:
+                knowledge.ended.add(link)
         for row in await pool.fetch(SQL("mailboxes"), list(enrolled)):
             knowledge.mailboxes.add(row["student"])
         for row in await pool.fetch(SQL("enrolments"), list(pupils | knowledge.guardians.keys())):

@@ -34,9 +34,12 @@ from shared.contracts.notifications import (
 from shared.contracts.policy import EMAIL, PAPER
 from shared.contracts.registry import (
     ContactAddress,
+    EndGround,
     EndReason,
     EnrolmentKind,
+    GuardianshipEnded,
     GuardianshipRestricted,
+    GuardianshipRestrictionLifted,
     GuardiansMerged,
     InstitutionalMailboxActivated,
     Note,
@@ -182,6 +185,31 @@ async def test_a_restricted_guardian_who_waits_is_issued_nothing(world: World) -
     assert {e.account for e in await world.events(CredentialsIssued)} == {of_pupil(pupil)}
     (refused,) = await world.events(IssuanceRefused)
     assert (refused.account, refused.reason.value) == (of_guardian(guardian), "no_data_access")
+
+
+@pytest.mark.requirement("M3", part="restricted and ended: neither opens what the other shuts")
+@pytest.mark.parametrize("then", ["ends later", "ended, and lifted", "ended, and linked again"])
+async def test_what_shuts_a_guardianship_stands_beside_what_else_does(world: World, then: str) -> None:
+    await world.school(PAPER, key=False)
+    pupil, guardian = new_id(), new_id()
+    stream = f"guardian/{guardian}"
+    await world.hear("registry", enrolled(pupil), linked(guardian, pupil))
+    await world.hear("registry", (stream, restricted(world, guardian, pupil)))
+    days = 30 if then == "ends later" else 0
+    on = today_in_rome(world.store.clock()) + timedelta(days=days)
+    ended = GuardianshipEnded(
+        guardian=guardian, student=pupil, on=on, ground=EndGround.court_order, note=note(pupil)
+    )
+    await world.hear("registry", (stream, ended))
+    if then == "ended, and lifted":
+        lifted = GuardianshipRestrictionLifted(guardian=guardian, student=pupil, note=note(pupil))
+        await world.hear("registry", (stream, lifted))
+    elif then == "ended, and linked again":
+        await world.hear("registry", linked(guardian, pupil))
+    await world.publish_key()
+    await world.parts.issuer.issue_ready()
+    assert {e.account for e in await world.events(CredentialsIssued)} == {of_pupil(pupil)}
+    assert {e.reason.value for e in await world.events(IssuanceRefused)} == {"no_data_access"}
 
 
 def restricted(world: World, guardian: str, student: str, days: int = 0) -> Event:

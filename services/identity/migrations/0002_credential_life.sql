@@ -50,14 +50,14 @@ create table projections.mailboxes_v1 (
     school   text not null
 );
 
--- From when a guardianship opens nothing any more: restricted, or ended (M3).
+-- From when a guardianship opens nothing any more: restricted, or ended; each stands without the other (M3).
 create table projections.guardianship_limits_v1 (
     guardian  text,
     student   text,
     school    text    not null,
     starts    date    not null,
     ended     boolean not null,
-    primary key (guardian, student)
+    primary key (guardian, student, ended)
 );
 
 -- Who leaves the school on a day: their account is suspended then (M5). Who is back by then stays.
