@@ -151,6 +151,9 @@ class TestRestriction:
         given(GUARDIAN).when(restrict()).then_refused("guardian_unknown")
         given(GUARDIAN, linked(), ended()).when(restrict()).then_refused("ended")
 
+    def test_one_that_ends_later_can_be_shut_today(self) -> None:
+        given(GUARDIAN, linked(), ended(TOMORROW)).when(restrict()).then(restricted())
+
     def test_a_system_that_says_access_again_undoes_nothing(self) -> None:
         given(GUARDIAN, linked(), restricted()).when(said_again(justifies_online=None)).then_nothing()
         assert GUARDIAN.fold([linked(), restricted()]).children["s1"].closed(TODAY)
@@ -335,6 +338,8 @@ class TestMerge:
         command = MergeInto("g2", "g1", "stessa persona", TODAY)
         given(GUARDIAN, *self.other).when(command).then(over, merged)
         given(GUARDIAN, *self.other, over, merged).when(command).then_nothing()
+        planned = ended(TOMORROW, guardian="g2", student="s2")
+        given(GUARDIAN, *self.other, planned).when(command).then(over, merged)
         later = LinkChild("g2", "s3", YEAR, Relationship.father, True, None, False, details())
         given(GUARDIAN, *self.other, over, merged).when(later).then_refused("merged")
 

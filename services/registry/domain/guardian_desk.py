@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from services.registry.domain.access import begun
 from services.registry.domain.guardian_state import Guardian, Guardianship
 from shared.contracts.event import Event, Personal
 from shared.contracts.registry import (
@@ -215,7 +216,8 @@ def _not_before(on: date, today: date) -> None:
 
 
 def _restrict(command: Restrict, link: Guardianship) -> Sequence[Event]:
-    _must_stand(link)
+    if begun(link.ended_on, command.today):
+        _must_stand(link)
     before = link.restricted_on
     if before is not None and (before == command.on or before <= command.today):
         return []

@@ -3,10 +3,11 @@
 Whatever shut a door stays shut: of two rights to the same child the narrower one holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
+from services.registry.domain.access import begun
 from services.registry.domain.guardian_desk import note_of
 from services.registry.domain.guardian_state import Guardian, Guardianship
 from services.registry.domain.people import contradicts
@@ -171,13 +172,10 @@ def _merge(state: Guardian, command: MergeInto) -> Sequence[Event]:
         GuardianshipEnded(
             guardian=command.merged, student=student, on=command.today, ground=EndGround.merged, note=note
         )
-        for student, link in _standing(state.children).items()
+        for student, link in state.children.items()
+        if not begun(link.ended_on, command.today)
     ]
     return [*ended, GuardiansMerged(guardian=command.guardian, merged=command.merged, note=note)]
-
-
-def _standing(children: Mapping[str, Guardianship]) -> Mapping[str, Guardianship]:
-    return {student: link for student, link in children.items() if link.ended_on is None}
 
 
 def _identified(guardian: str, source: str, external_id: str) -> PersonIdentified:
