@@ -50,8 +50,12 @@ class EventStore:
         self.position = 0
         self.writing = Writing()
         self._recalling = KeptConnection(pool)
-        self._writer = Writer(pool, projector, lambda: self.clock())
+        self._writer = Writer(pool, projector, self._now)
         self._on_commit: list[Callable[[Sequence[Recorded[Event]]], None]] = []
+
+    def _now(self) -> datetime:
+        """By the clock that is set at this moment: tests set another."""
+        return self.clock()
 
     def on_commit(self, listener: Callable[[Sequence[Recorded[Event]]], None]) -> None:
         """Called after each commit that appended or moved a cursor, with what it appended: for workers that wait for

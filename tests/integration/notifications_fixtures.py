@@ -270,7 +270,7 @@ class House:
 
     async def mailbox_activated(self, student: str, address: str, school: str = SCHOOL) -> None:
         """The administrator has made the pupil's institutional mailbox."""
-        mailbox = Personal(person=student, value=ContactAddress(email=address))
+        mailbox = Personal[ContactAddress](person=student, value=ContactAddress(email=address))
         await self.tell(InstitutionalMailboxActivated(student=student, mailbox=mailbox), school=school)
 
     async def address_corrected(self, guardian: str, address: str, school: str = SCHOOL) -> None:

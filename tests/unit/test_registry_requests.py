@@ -32,6 +32,7 @@ def test_what_is_read_is_cleaned() -> None:
     read = read_command(message())
     assert not isinstance(read, Poison)
     message_id, request = read
+    assert isinstance(request, EnrolmentRequest)
     assert message_id == "m1"
     assert (request.school, request.source, request.school_year) == (SCHOOL, "registro", "2025/2026")
     assert request.pupil.family_name == "Verdi"
