@@ -43,7 +43,7 @@ async def class_to_hand_over(desk: Desk, who: DeskUser, class_id: str) -> tuple[
     """A class that is another school's, or that this teacher does not teach, does not exist for them."""
     school, one = await class_of(desk, who, class_id)
     if not at_the_desk(who) and not await teaches(
-        desk.commands.store.pool, who.person_id, one.id, school.code
+        desk.commands.store.pool, who.person_id, one.id, school.code, desk.now
     ):
         raise NotFound()
     return school, one
@@ -60,7 +60,7 @@ async def slip_to_hand_over(
         raise NotFound()
     if at_the_desk(who):
         return school, slip, None
-    for one in await classes_of_teacher(pool, who.person_id, school.code):
+    for one in await classes_of_teacher(pool, who.person_id, school.code, desk.now):
         if one.id in slip.where():
             return school, slip, one
     raise NotFound()

@@ -50,7 +50,7 @@ async def my_classes(request: Request, who: InClass) -> HTMLResponse:
     if at_the_desk(who):
         classes = await queries.classes(pool, school.code)
     else:
-        classes = await classes_of_teacher(pool, who.person_id, school.code)
+        classes = await classes_of_teacher(pool, who.person_id, school.code, desk.now)
     year = classes[0].year if classes else ""
     left = [
         (one, [s for s in await slips_of_class(pool, one.id, school.code) if s.open(desk.now)])

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from services.notifications.domain.circular import school_year
 from services.notifications.names import collation_key, full_name
 from services.notifications.queries import SchoolClass
 from shared.contracts.event import Context
 from shared.contracts.notifications import HandedTo, HandOverBy
 from shared.database import Pool
+from shared.policies import local_day
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -86,15 +88,17 @@ async def slips_of_class(pool: Pool, class_id: str, school: str) -> list[SlipOfH
     return sorted(found.values(), key=lambda slip: _place(slip, class_id))
 
 
-async def classes_of_teacher(pool: Pool, teacher: str, school: str) -> list[SchoolClass]:
-    rows = await pool.fetch(SQL("classes_of_teacher"), teacher, school)
+async def classes_of_teacher(pool: Pool, teacher: str, school: str, now: datetime) -> list[SchoolClass]:
+    """Those of the school year that runs at `now`, or is to come."""
+    rows = await pool.fetch(SQL("classes_of_teacher"), teacher, school, school_year(local_day(now)))
     found = [SchoolClass(row["class_id"], row["year"], row["title"]) for row in rows]
     found.sort(key=lambda one: one.title)
     return sorted(found, key=lambda one: one.year, reverse=True)
 
 
-async def teaches(pool: Pool, teacher: str, class_id: str, school: str) -> bool:
-    return bool(await pool.fetchval(SQL("teaches"), teacher, class_id, school))
+async def teaches(pool: Pool, teacher: str, class_id: str, school: str, now: datetime) -> bool:
+    year = school_year(local_day(now))
+    return bool(await pool.fetchval(SQL("teaches"), teacher, class_id, school, year))
 
 
 def _place(slip: SlipOfHolder, class_id: str) -> tuple[Any, ...]:

@@ -31,8 +31,9 @@ from shared.contracts.notifications import (
     SlipHandOverUndone,
 )
 from shared.contracts.policy import PAPER, Channel
-from shared.contracts.registry import Note, TeacherAssigned, TeacherUnassigned
+from shared.contracts.registry import ClassFormed, Note, TeacherAssigned, TeacherUnassigned
 from shared.eventstore.rebuild import Rebuild
+from shared.ids import new_id
 from tests.integration.notifications_fixtures import OTHER_SCHOOL, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
 
@@ -124,6 +125,28 @@ async def test_the_teacher_ticks_who_is_there_and_the_absent_stay_open(house: Ho
         assert left["left"] == 2
         delivery = (await desk.get(f"/api/notifications/deliveries/{present[0]}")).json()
         assert delivery["status"] == "handed_over"
+
+
+@pytest.mark.requirement("P5", part="the teacher of this year's class, not of last year's")
+async def test_last_years_class_is_nobodys_any_more(house: House) -> None:
+    one = await paper_class(house, "Neri")
+    last_year, teacher = new_id(), "person-teacher"
+    formed = ClassFormed(
+        class_id=last_year,
+        year="2025/2026",
+        title="1A",
+        grade=1,
+        section="A",
+        curriculum=None,
+        source="test",
+        external_id="1A",
+    )
+    await house.tell(formed, TeacherAssigned(teacher=teacher, class_id=last_year))
+    async with one.teacher() as asking:
+        assert (await asking.get(HAND_OVER.format(last_year))).status_code == 404
+        assert (await asking.get(f"/api/notifications/classes/{last_year}/hand-overs")).status_code == 404
+        assert (await asking.get(HAND_OVER.format(one.id))).status_code == 200
+        assert last_year not in (await asking.get("/consegne/consegna")).text
 
 
 @pytest.mark.requirement("P5", part="by scanning the slip")
