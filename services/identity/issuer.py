@@ -107,6 +107,7 @@ class Issuer:
             return 0
         workspace = Workspace(self._store)
         await workspace.load(ACCOUNT, {one.case.account for one in found})
+        found = await self._still_waiting(found)
         codes = await draw_user_codes(self._store, len(found))
         ready = [self._settle(workspace, one, key, codes.pop()) for one in found]
         drawn = iter(await self._issuing.draw([one.order for one in ready if one.order is not None]))
@@ -115,6 +116,13 @@ class Issuer:
         won = sum(isinstance(outcome, Committed) for outcome in outcomes)
         log.info("credentials.issued", school=school, count=won, of=len(units))
         return won
+
+    async def _still_waiting(self, found: Sequence[_Ready]) -> list[_Ready]:
+        """Asked after the histories were loaded: who was revoked in between is struck off, and would be issued anew;
+        who is revoked later is in conflict with our commit."""
+        rows = await self._store.pool.fetch(SQL("still_waiting"), [one.case.account for one in found])
+        waiting = {row["account"] for row in rows}
+        return [one for one in found if one.case.account in waiting]
 
     def _look(
         self, school: str, policy: CredentialPolicy, key: SealingKey | None, row: asyncpg.Record

@@ -4,7 +4,7 @@ Every operation is of one account of one school: of another's it says `no_accoun
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -157,7 +157,9 @@ class CredentialLife:
 
         def waits(state: Account, context: Context) -> Sequence[Write]:
             begun = state.credential is None and state.role is not AccountRole.staff and not state.closed
-            return [enqueued(holder.case(year=False), context)] if begun else []
+            # What was regenerated is owed; who never had credentials waits for the campaign as the others do (E1).
+            case = replace(holder.case(year=False), owed=state.generations > 0)
+            return [enqueued(case, context)] if begun else []
 
         await self._do(account, acting, lambda _: [Reinstate(note, identity_check)], also=waits)
 

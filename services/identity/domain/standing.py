@@ -61,7 +61,9 @@ def suspend(account: Account, command: Suspend) -> Sequence[Event]:
 
 
 def reinstate(account: Account, command: Reinstate) -> Sequence[Event]:
-    must_be_open(account, but=account.suspended)
+    """Of who was retired while suspended it opens nothing; but who comes back must not be refused for it."""
+    if not (account.retired and account.suspended is not None):
+        must_be_open(account, but=account.suspended)
     if account.suspended is None or (command.only is not None and command.only is not account.suspended):
         return ()
     return (reinstated(account, command.note, command.identity_check),)

@@ -1,0 +1,3 @@
+select account
+from private.issuance_queue
+where account = any ($1::text[])
