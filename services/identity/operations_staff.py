@@ -3,6 +3,7 @@
 A school has one administrator at least who can sign in: the last one is neither closed nor loses the role.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ class StaffDesk:
         self._commands = commands
         self._store = commands.store
         self._hasher = hasher
+        self._turn = asyncio.Lock()
 
     async def members(self, school: str) -> list[Member]:
         """By name, the closed accounts last."""
@@ -184,8 +186,9 @@ class StaffDesk:
 
     @asynccontextmanager
     async def _one_at_a_time(self, school: str) -> AsyncIterator[None]:
-        """Two administrators who close each other at the same moment would leave the school without one."""
-        async with self._store.pool.acquire() as connection:
+        """Two administrators who close each other at the same moment would leave the school without one. Of this
+        process one waits at the database, and the others for that one: each there holds a connection of the pool."""
+        async with self._turn, self._store.pool.acquire() as connection:
             await connection.execute("select pg_advisory_lock(hashtext($1))", f"staff/{school}")
             try:
                 yield
