@@ -107,6 +107,7 @@ def _reading(router: APIRouter, front: Front) -> None:
 
 def _regenerating(router: APIRouter, front: Front) -> None:
     refusals: Any = {"responses": problems(401, 403, 404, 409, 503), "openapi_extra": secured(SESSION)}
+    own: Any = {"responses": problems(401, 403, 409, 503), "openapi_extra": secured(SESSION)}
 
     @router.post("/accounts/{account}/regenerations", status_code=201, **refusals)
     async def ask(account: str, who: Desk, body: Asked, idempotency_key: Key = None) -> RequestMade:
@@ -119,7 +120,7 @@ def _regenerating(router: APIRouter, front: Front) -> None:
             )
         return RequestMade(request=request)
 
-    @router.post("/regenerations", status_code=201, **refusals)
+    @router.post("/regenerations", status_code=201, **own)
     async def ask_online(who: Holder, body: AskedOnline, idempotency_key: Key = None) -> RequestMade:
         """A signed-in holder asks for their own; the desk checks who they are before it decides."""
         does = acting(who, "ask", body, idempotency_key)
@@ -173,6 +174,7 @@ def _regenerating(router: APIRouter, front: Front) -> None:
 
 def _standing(router: APIRouter, front: Front) -> None:
     refusals: Any = {"responses": problems(401, 403, 404, 409, 503), "openapi_extra": secured(SESSION)}
+    own: Any = {"responses": problems(401, 403, 409, 503), "openapi_extra": secured(SESSION)}
 
     @router.post("/accounts/{account}/loss", status_code=204, **refusals)
     async def loss(account: str, who: Desk, body: Loss, idempotency_key: Key = None) -> None:
@@ -182,7 +184,7 @@ def _standing(router: APIRouter, front: Front) -> None:
         async with telling():
             await front.life.report_loss(account, ReportedBy.desk, does, block=body.block)
 
-    @router.post("/loss", status_code=204, **refusals)
+    @router.post("/loss", status_code=204, **own)
     async def own_loss(who: Holder, body: Loss, idempotency_key: Key = None) -> None:
         """A signed-in holder reports their own; blocking ends this session too."""
         does = acting(who, "loss", body, idempotency_key)

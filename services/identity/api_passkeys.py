@@ -86,10 +86,12 @@ def passkey_api_routes(front: Front) -> APIRouter:
     return router
 
 
-def _passkeys(router: APIRouter, front: Front) -> None:
-    mine = {"responses": problems(401, 403, 404, 409, 503), "openapi_extra": secured(SESSION)}
+def _described(*statuses: int) -> Any:
+    return {"responses": problems(401, 403, *statuses, 503), "openapi_extra": secured(SESSION)}
 
-    @router.get("/passkeys", **mine)  # type: ignore[arg-type]
+
+def _passkeys(router: APIRouter, front: Front) -> None:
+    @router.get("/passkeys", **_described())
     async def passkeys(who: Staff) -> list[PasskeyAnswer]:
         return [
             PasskeyAnswer(
@@ -102,7 +104,7 @@ def _passkeys(router: APIRouter, front: Front) -> None:
             for each in await front.passkeys.of(who.account_id)
         ]
 
-    @router.post("/passkeys/options", **mine)  # type: ignore[arg-type]
+    @router.post("/passkeys/options", **_described())
     async def to_register(
         request: Request, response: Response, who: Staff, body: RegistrationWish
     ) -> OptionsAnswer:
@@ -122,7 +124,7 @@ def _passkeys(router: APIRouter, front: Front) -> None:
             )
         return _asked(front, response, asked)
 
-    @router.post("/passkeys", status_code=201, **mine)  # type: ignore[arg-type]
+    @router.post("/passkeys", status_code=201, **_described(409))
     async def register(request: Request, response: Response, who: Staff, body: Registration) -> PasskeyAnswer:
         async with telling_staff():
             made = await front.passkeys.register(
@@ -137,7 +139,7 @@ def _passkeys(router: APIRouter, front: Front) -> None:
             used_at=made.used_at,
         )
 
-    @router.delete("/passkeys/{passkey}", status_code=204, **mine)  # type: ignore[arg-type]
+    @router.delete("/passkeys/{passkey}", status_code=204, **_described(404, 409))
     async def remove(who: Staff, passkey: Id) -> None:
         """The last one stays while the school asks its staff for one."""
         async with telling_staff():
@@ -171,9 +173,7 @@ def _passkeys(router: APIRouter, front: Front) -> None:
 
 
 def _sessions(router: APIRouter, front: Front) -> None:
-    mine = {"responses": problems(401, 403, 404, 503), "openapi_extra": secured(SESSION)}
-
-    @router.get("/sessions", **mine)  # type: ignore[arg-type]
+    @router.get("/sessions", **_described())
     async def sessions(who: Holder) -> list[OpenSession]:
         """Where the holder is signed in (M10)."""
         return [
@@ -189,13 +189,13 @@ def _sessions(router: APIRouter, front: Front) -> None:
             for each in await front.sessions.of(who.account_id)
         ]
 
-    @router.delete("/sessions/{session}", status_code=204, **mine)  # type: ignore[arg-type]
+    @router.delete("/sessions/{session}", status_code=204, **_described(404))
     async def end_one(who: Holder, session: Id) -> None:
         """End one of one's own."""
         if not await front.sessions.end_one(who, session):
             raise Problem(404, "no-session", TITLES[404], N_("Questo accesso è già terminato."))
 
-    @router.post("/sessions/end-all", status_code=204, **mine)  # type: ignore[arg-type]
+    @router.post("/sessions/end-all", status_code=204, **_described())
     async def end_all(response: Response, who: Holder) -> None:
         """Sign out everywhere, here too."""
         await front.sessions.end_all(who.account_id, who.school, actor=who.account_id)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
 from pydantic import BaseModel, ConfigDict, Field
@@ -83,14 +83,16 @@ class PasswordAnswer(BaseModel):
 
 def staff_api_routes(front: Front) -> APIRouter:
     router = APIRouter(prefix="/api/identity", tags=["staff"])
-    described = {"responses": problems(401, 403, 404, 409, 503), "openapi_extra": secured(SESSION)}
 
-    @router.get("/staff", **described)  # type: ignore[arg-type]
+    def described(*statuses: int) -> Any:
+        return {"responses": problems(401, 403, *statuses, 503), "openapi_extra": secured(SESSION)}
+
+    @router.get("/staff", **described())
     async def members(who: Administrator) -> list[MemberAnswer]:
         """Who has a staff account at this school; closed ones come last."""
         return [_answer(member) for member in await front.staff.members(who.school)]
 
-    @router.post("/staff", status_code=201, **described)  # type: ignore[arg-type]
+    @router.post("/staff", status_code=201, **described(404, 409))
     async def open_(who: Administrator, body: StaffOpening, idempotency_key: Key = None) -> PasswordAnswer:
         """Open an account. With an `Idempotency-Key` a repeat opens nothing, and shows no password."""
         key = None
@@ -118,18 +120,18 @@ def staff_api_routes(front: Front) -> APIRouter:
             )
         return _password(opened)
 
-    @router.get("/staff/{account}", **described)  # type: ignore[arg-type]
+    @router.get("/staff/{account}", **described(404))
     async def member(who: Administrator, account: Id) -> MemberAnswer:
         async with telling_staff():
             return _answer(await front.staff.member(who.school, account))
 
-    @router.put("/staff/{account}/roles", status_code=204, **described)  # type: ignore[arg-type]
+    @router.put("/staff/{account}/roles", status_code=204, **described(404, 409))
     async def change_roles(who: Administrator, account: Id, body: RolesChange) -> None:
         """The last administrator keeps the role."""
         async with telling_staff():
             await front.staff.change_roles(who.school, account, body.roles, actor=who.account_id)
 
-    @router.post("/staff/{account}/password", **described)  # type: ignore[arg-type]
+    @router.post("/staff/{account}/password", **described(404, 409))
     async def reset(who: Administrator, account: Id, body: PasswordReset) -> PasswordAnswer:
         """A temporary password; every session ends."""
         async with telling_staff():
@@ -139,13 +141,13 @@ def staff_api_routes(front: Front) -> APIRouter:
                 )
             )
 
-    @router.post("/staff/{account}/closure", status_code=204, **described)  # type: ignore[arg-type]
+    @router.post("/staff/{account}/closure", status_code=204, **described(404, 409))
     async def close(who: Administrator, account: Id, body: Closing) -> None:
         """Who leaves: password, passkeys and sessions are gone."""
         async with telling_staff():
             await front.staff.close(who.school, account, body.note, actor=who.account_id)
 
-    @router.delete("/accounts/{account}/sessions", status_code=204, **described)  # type: ignore[arg-type]
+    @router.delete("/accounts/{account}/sessions", status_code=204, **described(404))
     async def end_sessions(who: Ending, account: Id) -> None:
         """Sign a holder out everywhere; of staff their administrator does."""
         staff = may(who, Action.manage_staff)

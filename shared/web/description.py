@@ -112,10 +112,15 @@ def _say_what_is_usual(path: str, method: str, operation: dict[str, Any]) -> Non
     responses = operation["responses"]
     if PROBLEM_TYPE not in responses.get("422", {}).get("content", {}):
         responses.pop("422", None)  # the framework's own kind of answer, which is never given
-        if "requestBody" in operation or any(map(_may_be_wrong, operation.get("parameters", ()))):
+        if _reads_a_body(operation) or any(map(_may_be_wrong, operation.get("parameters", ()))):
             usual.add(422)
     responses |= {str(status): _problem(status) for status in usual}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _reads_a_body(operation: Mapping[str, Any]) -> bool:
+    """Whether there is a body of a form: one that may be left out is taken as it comes."""
+    return bool(operation.get("requestBody", {}).get("required"))
 
 
 def _may_be_wrong(parameter: Mapping[str, Any]) -> bool:
