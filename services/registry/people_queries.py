@@ -119,7 +119,9 @@ class PeopleQueries:
         return sorted(found, key=lambda r: name_key(r.student_name, "") + "/" + name_key(r.guardian_name, ""))
 
     async def relation(self, school: str, guardian: str, student: str, on: date) -> Relation | None:
-        return next((r for r in await self.relations(school, guardian, on) if r.student == student), None)
+        """Of this guardian to this pupil; a pupil is nobody's guardian, though relations of theirs are found by their id."""
+        found = await self.relations(school, guardian, on)
+        return next((r for r in found if (r.guardian, r.student) == (guardian, student)), None)
 
     async def to_settle(self, school: str, on: date) -> list[Relation]:
         """Reported as wrong, or asked for online justification: the oldest first."""

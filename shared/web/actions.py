@@ -103,7 +103,8 @@ TABLE: dict[Action, Rule] = {
     Action.merge_guardians: Rule(_OFFICE, strong=True),
     Action.settle_wrong_child: Rule(_OFFICE),
     Action.activate_justification: Rule(_OFFICE),
-    Action.appoint_staff: Rule(_OFFICE),
+    # Whoever is said to have left loses their account, an administrator too.
+    Action.appoint_staff: Rule(_OFFICE, strong=True),
     Action.own_account: Rule(_ANYONE),
     Action.own_passkeys: Rule(_STAFF),
     Action.see_own_children: Rule(frozenset({"guardian"})),

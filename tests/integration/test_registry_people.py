@@ -326,6 +326,9 @@ async def test_a_pupil_of_age_decides_what_a_parent_sees(
     assert (await school.children(ugo))[student]["closed"] == "consent_missing"
     parent = school.session(carla, "guardian")
     assert (await school.site.get(path, headers=parent)).status_code == 403
+    for way in (school.site.get, school.site.post):
+        own = await way(f"/registro/consenso/{student}", headers=headers)
+        assert own.status_code == 404, "nobody is their own parent"
 
 
 @pytest.mark.requirement("E3", part="the desk corrects the address")
@@ -483,6 +486,8 @@ async def test_staff_are_appointed_and_given_classes(school: School, registry: R
     await school.enrol()
     path = f"{DESK}/incarichi"
     form = {"cognome": "Neri", "nome": "Lia", "email": "lia@example.org", "ruolo": "teacher"}
+    weak = school.session("s3", "secretary", strong=False)
+    assert (await school.site.post(path, data=form, headers=weak)).status_code == 403
     assert (await school.site.post(path, data=form | {"ruolo": ""}, headers=school.desk)).status_code == 422
     made = await school.site.post(path, data=form, headers=school.desk)
     assert made.status_code == 303, made.text
