@@ -33,8 +33,9 @@ class _How(NamedTuple):
 
 
 def ended_by_new_credentials(account: str) -> Iterable[Row]:
-    """Who is issued anew is kept out by nothing that ended with the old credentials."""
-    for bar in (LOCKED, LOST, REVOKED, RETIRED):
+    """Who is issued anew is kept out by nothing that ended with the old credentials. What was guessed at too often stays
+    locked until identity says that it is over."""
+    for bar in (LOST, REVOKED, RETIRED):
         yield Remove("account_bars_v1", {"account": account, "bar": bar})
 
 
@@ -115,6 +116,9 @@ def _reinstated(event: AccountReinstated, _: Recorded[Event]) -> Iterable[Row]:
 
 def _revoked(event: AccountRevoked, recorded: Recorded[Event]) -> Iterable[Row]:
     yield _bar(event.account, REVOKED, recorded, event.because.value)
+    # Closed for good, it is not closed for a time: identity says no more of either.
+    for bar in (LOCKED, SUSPENDED, LOST):
+        yield Remove("account_bars_v1", {"account": event.account, "bar": bar})
 
 
 def _retired(event: LocalCredentialsRetired, recorded: Recorded[Event]) -> Iterable[Row]:

@@ -13,13 +13,17 @@ from services.notifications.projections import project
 from shared.contracts.event import Personal
 from shared.contracts.identity import (
     AccountLocked,
+    AccountRevoked,
     AccountRole,
+    AccountSuspended,
     AccountUnlocked,
     FirstAccessCompleted,
     RegenerationRequested,
     ReportedBy,
+    RevocationReason,
     ShredReason,
     SlipClaimed,
+    SuspensionReason,
 )
 from shared.contracts.notifications import (
     AlertKind,
@@ -363,6 +367,27 @@ async def test_the_class_shows_who_is_kept_out_and_where_that_is_decided(house: 
         assert "Neri Luca" in only and "Verdi Luca" not in only
         await house.tell(AccountUnlocked(account=accounts[neri]))
         assert "Bloccata" not in (await desk.get(f"/consegne/classi/{one.id}")).text
+
+
+@pytest.mark.requirement("M7", part="what keeps a holder out ends with what it is of")
+async def test_who_is_issued_anew_is_kept_out_by_nothing_of_before(house: House) -> None:
+    await house.school(PAPER)
+    student = await house.pupil(await house.form_class(), "Verdi", "Luca")
+    account = await house.account(student, AccountRole.pupil)
+    await house.issue(student, Channel.slip, role=AccountRole.pupil)
+
+    async def bars() -> set[str]:
+        return {r["bar"] for r in await house.store.pool.fetch("select bar from projections.account_bars_v1")}
+
+    suspended = AccountSuspended(account=account, because=SuspensionReason.withdrawn)
+    await house.tell(AccountLocked(account=account, failures=100), suspended)
+    await house.tell(AccountRevoked(account=account, because=RevocationReason.withdrawn))
+    assert await bars() == {"revoked"}
+    await house.issue(student, Channel.slip, role=AccountRole.pupil, generation=2)
+    assert await bars() == set()
+    await house.tell(AccountLocked(account=account, failures=100))
+    await house.issue(student, Channel.slip, role=AccountRole.pupil, generation=3)
+    assert await bars() == {"locked"}, "identity still counts the guesses"
 
 
 @pytest.mark.requirement("P9", part="printed on the spot")
