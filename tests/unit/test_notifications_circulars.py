@@ -189,6 +189,8 @@ def test_what_is_not_complete_is_not_published() -> None:
         "audiences": "empty",
     }
     given(CIRCULAR).when(Publish("c", "S", wrong, ())).then_refused("not_complete")
+    assert faults(content(text="字" * 20_000)) == {"text": "too_long"}, "one entry of the history holds it"
+    assert not faults(content(text="ї" * 20_000))
 
 
 def test_withdrawn_once_and_with_a_reason() -> None:

@@ -20,6 +20,8 @@ from shared.ids import derived_id
 
 MOST_SUBJECT = 200
 MOST_TEXT = 20_000
+_MOST_BYTES = 40_000
+"""Of the text in UTF-8: with its audience it must fit one entry of the history, whatever the script (DESIGN 3)."""
 MOST_REASON = 500
 NUMBER = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z /.-]{0,18}[0-9A-Za-z])?")
 
@@ -96,7 +98,7 @@ def faults(content: Content) -> dict[str, str]:
             found[name] = "unreadable"
     if not content.text.strip():
         found["text"] = "empty"
-    elif len(content.text) > MOST_TEXT:
+    elif len(content.text) > MOST_TEXT or len(content.text.encode(errors="replace")) > _MOST_BYTES:
         found["text"] = "too_long"
     elif not readable(content.text):
         found["text"] = "unreadable"
