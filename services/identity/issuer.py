@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ SQL = Statements(__file__)
 CHUNK = 150
 POLL_SECONDS = 10.0
 _BREATH = 0.2
+_REST = 4.0
+"""So many times as long as it took to look in vain, before the next look."""
 log = structlog.get_logger()
 
 
@@ -69,10 +72,13 @@ class Issuer:
         """For `runtime.background`."""
         await self._lock.acquire()
         while self._lock.held():
+            began = time.monotonic()
             if not await self.issue_ready():
+                looked = time.monotonic() - began
                 await self._bell.wait(POLL_SECONDS)
-                # Most commits are no news for who waits: once in a while is enough.
-                await asyncio.sleep(_BREATH)
+                # Most commits are no news for who waits: once in a while is enough, the more of them there are (a whole
+                # school that a campaign holds back for weeks), the less often.
+                await asyncio.sleep(min(max(_BREATH, _REST * looked), POLL_SECONDS))
 
     async def issue_ready(self) -> int:
         """Issue for everyone whose channel is open now; returns for how many something was settled."""
