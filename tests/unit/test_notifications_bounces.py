@@ -11,7 +11,7 @@ from services.notifications.domain.delivery_commands import (
     RecordBounce,
     Resend,
 )
-from services.notifications.domain.states import Facts, Sent, State, Step, standing
+from services.notifications.domain.states import Facts, Sent, Standing, State, Step, standing
 from shared.contracts.event import Event
 from shared.contracts.notifications import (
     BounceKind,
@@ -149,3 +149,10 @@ def test_the_next_step_after_a_bounce(exclusive: bool, problem: DeliveryProblem,
     facts = Facts(channel=Channel.email, exclusive=exclusive, issued=True, expires=EXPIRES, delivery=delivery)
     found = standing(facts, NOW)
     assert (found.state, found.step) == (State.bounced, step)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_what_was_dropped_while_the_account_was_suspended_is_issued_anew(exclusive: bool) -> None:
+    delivery = sent(Status.superseded, None)
+    facts = Facts(channel=Channel.email, exclusive=exclusive, issued=True, expires=EXPIRES, delivery=delivery)
+    assert standing(facts, NOW) == Standing(State.undelivered, Step.issue)

@@ -204,6 +204,9 @@ def _by_mail(facts: Facts) -> Standing:
 
 
 def _not_arrived(facts: Facts, mail: Sent) -> Standing:
+    if mail.status is Status.superseded:
+        # It was this one's turn while the account was suspended: nothing is sent again, and nothing was sent.
+        return Standing(State.undelivered, Step.issue)
     nowhere = mail.problem is DeliveryProblem.no_address
     bounced = mail.status is Status.bounced
     state = State.bounced if bounced else State.no_address if nowhere else State.undelivered
