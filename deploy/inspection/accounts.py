@@ -12,7 +12,8 @@ from shared.contracts.identity import AccountRole
 
 @dataclass(slots=True)
 class Issued:
-    """A credential, and what became of it. `slip`: its sealed copy should be there."""
+    """A credential, and what became of it. `slip`: its sealed copy should be there. `returned`: its hand-over was undone,
+    so that it may be handed over once more."""
 
     credential: str
     generation: int
@@ -26,6 +27,7 @@ class Issued:
     claims: int = 0
     accessed: bool = False
     changed: bool = False
+    returned: bool = False
 
     def in_use(self, at: datetime) -> bool:
         """Whether only a regeneration might replace it."""
@@ -79,8 +81,12 @@ def told(aggregate: Aggregate) -> Account:
 
 
 def _opened(account: Account, fact: Fact) -> None:
-    if account.opened is not None:
+    again = fact.name == "StaffAccountOpened" and account.staff and account.revoked
+    if account.opened is not None and not again:
         account.says("was opened twice")
+    if again:
+        account.revoked = account.closed = account.chosen = account.pin = False
+        account.reset = None
     account.opened, account.holder = fact.time, fact.data["holder"]
     account.role = fact.data.get("role", AccountRole.staff.value)
     if fact.data["account"] != account.id or account.id != account_id(
@@ -132,10 +138,18 @@ def _claimed(account: Account, credential: Issued, fact: Fact) -> None:
     credential.claims += 1
 
 
-def _shredded(account: Account, credential: Issued, _: Fact) -> None:
-    if not credential.slip:
+def _shredded(account: Account, credential: Issued, fact: Fact) -> None:
+    again = credential.returned and fact.data["because"] == "handed_over"
+    if not (credential.slip or again):
         account.says(f"the slip of {credential.credential} was shredded twice")
     credential.slip = False
+    credential.returned = credential.returned and not again
+
+
+def _returned(account: Account, credential: Issued, _: Fact) -> None:
+    if credential.accessed or credential.changed:
+        account.says(f"the slip of {credential.credential} came back though it was used")
+    credential.returned = True
 
 
 def _accessed(account: Account, credential: Issued, _: Fact) -> None:
@@ -188,6 +202,7 @@ _HEED: dict[str, Callable[[Account, Fact], Any]] = {
     "CredentialsIssued": _issued,
     "SlipClaimed": _of_credential(_claimed),
     "SlipShredded": _of_credential(_shredded),
+    "SlipReturned": _of_credential(_returned),
     "FirstAccessCompleted": _of_credential(_accessed),
     "PasswordChanged": _changed,
     "SignInSucceeded": _used,

@@ -96,8 +96,10 @@ class Credentials:
                 self._issue(e, now)
             case acc.SlipShredded() as e:
                 slip = self.newest[e.account]
-                assert slip is self.all[e.credential] and slip.sealed, "shredded twice"
+                again = slip.returned and e.because is acc.ShredReason.handed_over
+                assert slip is self.all[e.credential] and (slip.sealed or again), "shredded twice"
                 slip.sealed = False
+                slip.returned = slip.returned and not again
             case acc.SlipClaimed() as e:
                 slip = self.newest[e.account]
                 assert slip is self.all[e.credential] and slip.sealed and now < slip.issued.expires

@@ -357,6 +357,9 @@ def test_a_slip_whose_hand_over_was_undone_is_issued_anew_freely() -> None:
     given(ACCOUNT, *printed, handed).when(issue("c2")).then_refused("still_valid")
     given(ACCOUNT, *printed, handed).when(ReturnSlip("c1"), ReturnSlip("c1")).then(returned)
     given(ACCOUNT, *printed, handed, returned).when(issue("c2")).then(issued("c2", 2))
+    again = ShredSlip("c1", ShredReason.handed_over)
+    given(ACCOUNT, *printed, handed, returned).when(again, again).then(handed)
+    given(ACCOUNT, *printed, handed, returned, handed).when(issue("c2")).then_refused("still_valid")
 
 
 @pytest.mark.parametrize(

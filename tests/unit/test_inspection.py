@@ -19,6 +19,8 @@ ACCOUNT = account_id(AccountRole.guardian, "mother")
 DELIVERY = delivery_id("c1", 1)
 OPENED = ("AccountOpened", {"account": ACCOUNT, "holder": "mother", "role": "guardian"})
 SHREDDED = ("SlipShredded", {"account": ACCOUNT, "credential": "c1", "because": "superseded"})
+HANDED = ("SlipShredded", {"account": ACCOUNT, "credential": "c1", "because": "handed_over"})
+RETURNED = ("SlipReturned", {"account": ACCOUNT, "credential": "c1"})
 ACCESSED = ("FirstAccessCompleted", {"account": ACCOUNT, "credential": "c1"})
 CHANGED = ("PasswordChanged", {"account": ACCOUNT, "first": True})
 ACCEPTED = ("EmailAccepted", {"delivery": DELIVERY, "attempt": 1, "code": 250})
@@ -83,6 +85,8 @@ def history(of: str, *told: Told) -> Aggregate:
         [*USED, SUSPENDED, REINSTATED, SIGNED_IN],
         [*USED, REVOKED, issued(2), SIGNED_IN],
         [*USED, RETIRED, issued(2), SIGNED_IN],
+        [OPENED, issued(), HANDED, RETURNED, HANDED, ACCESSED],
+        [OPENED, issued(), HANDED, RETURNED, HANDED, RETURNED, issued(2)],
     ],
 )
 def test_what_identity_may_write(told: list[Told]) -> None:
@@ -100,6 +104,9 @@ def test_what_identity_may_write(told: list[Told]) -> None:
         [OPENED, issued(), SHREDDED, CHANGED, issued(2)],
         [OPENED, issued(), ACCESSED, SHREDDED, issued(2)],
         [OPENED, issued(), SHREDDED, SHREDDED],
+        [OPENED, issued(), HANDED, RETURNED, HANDED, HANDED],
+        [OPENED, issued(), HANDED, RETURNED, SHREDDED],
+        [*USED, RETURNED],
         [OPENED, issued(), ACCESSED, ACCESSED],
         [OPENED, issued(), claimed(2)],
         [OPENED, issued(), SHREDDED, claimed(1)],
@@ -117,6 +124,19 @@ def test_what_identity_may_write(told: list[Told]) -> None:
 )
 def test_what_identity_should_have_refused(told: list[Told]) -> None:
     assert accounts.told(history(ACCOUNT, *told)).wrong
+
+
+def test_a_colleague_may_leave_and_come_back() -> None:
+    account = account_id(AccountRole.staff, "ada")
+    opened = ("StaffAccountOpened", {"account": account, "holder": "ada", "roles": ["secretary"]})
+    revoked = ("AccountRevoked", {"account": account, "because": "staff_left"})
+    changed: Told = ("PasswordChanged", {"account": account, "first": True})
+    in_: Told = ("SignInSucceeded", {"account": account})
+    back = accounts.told(history(account, opened, changed, in_, revoked, opened, in_))
+    assert back.wrong == []
+    assert not back.closed
+    assert not back.chosen, "the password of before is gone"
+    assert accounts.told(history(account, opened, opened)).wrong
 
 
 def verifier(**other: Any) -> dict[str, Any]:

@@ -76,9 +76,14 @@ def first_access(account: Account) -> Sequence[Event]:
 
 
 def shred(account: Account, credential: str, because: ShredReason) -> Sequence[Event]:
-    """The sealed copy of this credential, if it is still there."""
+    """The sealed copy of this credential, if it is still there. A slip that came back and is handed over once more has
+    none; it is said again, so that nobody issues anew over what is in somebody's hands."""
     slip = account.credential
-    return superseded(account, because) if slip is not None and slip.id == credential else ()
+    if slip is None or slip.id != credential:
+        return ()
+    if slip.returned and because is ShredReason.handed_over and not slip.slip:
+        return (SlipShredded(account=account.id, credential=slip.id, because=because),)
+    return superseded(account, because)
 
 
 def superseded(account: Account, because: ShredReason = ShredReason.superseded) -> Sequence[Event]:
@@ -101,7 +106,8 @@ def evolve(credential: Credential, event: Event) -> Credential:
         case SlipClaimed() if event.credential == credential.id:
             credential = replace(credential, claims=event.claims)
         case SlipShredded() if event.credential == credential.id:
-            credential = replace(credential, slip=False)
+            again = event.because is ShredReason.handed_over
+            credential = replace(credential, slip=False, returned=credential.returned and not again)
         case SlipReturned() if event.credential == credential.id:
             credential = replace(credential, returned=True)
         case FirstAccessCompleted() if event.credential == credential.id:
