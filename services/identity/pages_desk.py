@@ -36,6 +36,7 @@ CARD, REQUESTS = "/accesso/sportello/credenziali", "/accesso/sportello/richieste
 ISSUE = "/accesso/emissioni"
 Desk = Annotated[Principal, Depends(allowed(Action.request_regeneration))]
 Text = Annotated[str, Form(max_length=4000)]
+Once = Annotated[str, Form(max_length=100, pattern=r"^[A-Za-z0-9-]*$")]
 MISSING_REASON = N_("Scriva il motivo.")
 BAD_REASON = N_("Scriva il motivo in una frase, al massimo 500 caratteri e senza caratteri speciali.")
 MISSING_CHECK = N_("Indichi come ha riconosciuto la persona.")
@@ -176,7 +177,7 @@ def _act(router: APIRouter, front: Front, act: Act) -> None:
         perche: Text = "",
         blocca: Text = "",
         genitore: Text = "",
-        chiave: Annotated[str, Form(max_length=100)] = "",
+        chiave: Once = "",
     ) -> Response:
         shown = await _shown(front, account, who)
         filled = filled_form(act, motivo, controllo, perche, blocca, genitore)

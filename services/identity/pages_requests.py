@@ -3,13 +3,23 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.identity import desk_words
 from services.identity.desk import Request as Asked
 from services.identity.desk_acts import DIES, Act
-from services.identity.pages_desk import CARD, REQUESTS, Desk, Filled, Text, acting_by, filled_form, render
+from services.identity.pages_desk import (
+    CARD,
+    REQUESTS,
+    Desk,
+    Filled,
+    Once,
+    Text,
+    acting_by,
+    filled_form,
+    render,
+)
 from services.identity.refusals import problem_of, telling
 from services.identity.web import Front
 from shared.decider import Refused
@@ -136,7 +146,7 @@ def _decision(router: APIRouter, front: Front, act: Act) -> None:
         asked: str,
         motivo: Text = "",
         controllo: Text = "",
-        chiave: Annotated[str, Form(max_length=100)] = "",
+        chiave: Once = "",
     ) -> Response:
         found = await _found(front, asked, who)
         filled = filled_form(act, motivo, controllo)

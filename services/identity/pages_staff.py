@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.identity.operations import StaffOpened
 from services.identity.operations_staff import Given, Member
+from services.identity.pages_desk import Once
 from services.identity.refusals_staff import problem_of, reason_told
 from services.identity.web import Front, front_of
 from shared.contracts.identity import StaffRole
@@ -118,7 +119,7 @@ def _list(router: APIRouter, front: Front) -> None:
         persona: Text = "",
         nome: Text = "",
         cognome: Text = "",
-        una_volta: Text = "",
+        una_volta: Once = "",
     ) -> Response:
         typed = {"person": persona, "given_name": nome, "family_name": cognome, "chosen": tuple(ruoli or ())}
         if not persona and not (nome.strip() and cognome.strip()):

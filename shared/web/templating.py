@@ -1,5 +1,6 @@
 """Pages: Jinja2 with autoescape, undefined names as errors, and the request's language."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROME = ZoneInfo("Europe/Rome")
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,9 @@ class Pages:
         }
 
     def text(self, request: HTTPConnection, name: str, **context: object) -> str:
-        """The template `name` as HTML text."""
-        return self.environment.get_template(name).render(self.context(request) | context)
+        """The template `name` as HTML text. What cannot be shown of what somebody wrote is shown as U+FFFD."""
+        page = self.environment.get_template(name).render(self.context(request) | context)
+        return _NOT_SHOWN.sub("\N{REPLACEMENT CHARACTER}", page)
 
     def render(
         self,

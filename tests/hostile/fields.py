@@ -1,25 +1,25 @@
 """Every parameter and every field of every route, as the routes themselves declare them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from inspect import getfile, isfunction
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, cast
 
-from fastapi import params
+from fastapi import APIRouter, params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.routing import BaseRoute
 
-from services.identity.api import api_routes
-from services.identity.pages import page_routes
-from services.identity.web import Front
-from services.notifications import api as notifications_api
-from services.notifications import pages as notifications_pages
-from services.registry import api as registry_api
-from services.registry import pages as registry_pages
+from services.registry import policy_forms
+from shared.contracts.policy import PAPER
+from tests.hostile.world import SERVICES
 
 REPOSITORY = Path(__file__).parents[2]
+_READ = re.compile(r"form(?:\.get(?:list)?\(|\[|\(request, )([^)\]]+)|for name in \(([^)]*)\)")
+_WORD = re.compile(r'"(\w+)"')
 _HEADER = re.compile(r'headers\.get(?:list)?\("([a-z-]+)"')
 
 
@@ -39,14 +39,27 @@ class Field:
 
 
 def routes() -> dict[str, list[APIRoute]]:
-    """By service. The routes are only looked at, so identity's need no front."""
-    nobody = cast(Front, None)
-    every: dict[str, Iterable[BaseRoute]] = {
-        "identity": [*page_routes(nobody).routes, *api_routes(nobody).routes],
-        "notifications": [*notifications_pages.router.routes, *notifications_api.router.routes],
-        "registry": [*registry_pages.router.routes, *registry_api.router.routes],
-    }
-    return {name: [r for r in found if isinstance(r, APIRoute)] for name, found in every.items()}
+    """By service: those of every router in its modules, or that a function of them makes. They are only looked at, so
+    identity's need no front."""
+    found = {}
+    for service in SERVICES:
+        modules = (REPOSITORY / "services" / service).glob("*.py")
+        names = sorted(path.stem for path in modules if "APIRouter(" in path.read_text())
+        every = [r for name in names for r in _routers(import_module(f"services.{service}.{name}"))]
+        found[service] = [r for router in every for r in router.routes if isinstance(r, APIRoute)]
+    return found
+
+
+def _routers(module: ModuleType) -> Iterator[APIRouter]:
+    for made in vars(module).values():
+        if isinstance(made, APIRouter):
+            yield made
+        elif isfunction(made) and made.__module__ == module.__name__ and _makes_a_router(made):
+            yield made(None)
+
+
+def _makes_a_router(function: FunctionType) -> bool:
+    return function.__annotations__.get("return") is APIRouter
 
 
 def fields() -> Iterator[Field]:
@@ -61,6 +74,17 @@ def fields() -> Iterator[Field]:
                     model = cast(type[BaseModel], body.field_info.annotation)
                     for name in leaves(model):
                         yield Field(service, route, "json", name, model)
+            if "POST" in (route.methods or ()) and not route.dependant.body_params:
+                yield from (Field(service, route, "form", name) for name in names_read(route))
+
+
+def names_read(route: APIRoute) -> list[str]:
+    """The fields that a page's module reads out of a form by itself, found in the code; those of all of its forms."""
+    if "/api/" in route.path:
+        return []
+    source = Path(getfile(route.endpoint)).read_text()
+    found = {name for groups in _READ.findall(source) for group in groups for name in _WORD.findall(group)}
+    return sorted(found | (set(policy_forms.fields(PAPER)) if "policy_forms" in source else set()))
 
 
 def leaves(model: type[BaseModel]) -> list[str]:
