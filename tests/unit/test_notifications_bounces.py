@@ -129,6 +129,12 @@ def test_a_slip_stands_in_for_a_bounce_unless_the_policy_is_exclusive() -> None:
         assert may_fall_back(state) is not exclusive
 
 
+@pytest.mark.requirement("E8", part="never another way than the mailbox")
+def test_no_slip_stands_in_for_an_institutional_mailbox() -> None:
+    by_mailbox = requested(exclusive=False, channel=Channel.institutional_mailbox)
+    assert not may_fall_back(DELIVERY.fold([by_mailbox, *SENT, BOUNCED]))
+
+
 def sent(status: Status, problem: DeliveryProblem | None) -> Sent:
     return Sent("d", status, problem, None, NOW, None, 0)
 

@@ -283,10 +283,11 @@ DELIVERY: Decider[Delivery, Command] = Decider("delivery", Delivery, decide, evo
 
 
 def may_fall_back(state: Delivery) -> bool:
-    """Whether a slip may stand in for this mail: it reached nobody, and the policy is not exclusive (E3)."""
+    """Whether a slip may stand in for this mail: it reached nobody, and the policy is not exclusive (E3). What is for
+    an institutional mailbox goes nowhere else (E8)."""
     return (
         state.requested is not None
-        and state.by_mail
+        and state.requested.channel is Channel.email
         and not state.requested.exclusive
         and state.status in (Status.failed, Status.refused, Status.bounced)
     )

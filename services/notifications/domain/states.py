@@ -211,7 +211,7 @@ def _not_arrived(facts: Facts, mail: Sent) -> Standing:
     bounced = mail.status is Status.bounced
     state = State.bounced if bounced else State.no_address if nowhere else State.undelivered
     again = _if_sealed(facts, Step.resend) if facts.has_address else frozenset()
-    if not facts.exclusive:
+    if not facts.exclusive and facts.channel is Channel.email:
         return Standing(state, Step.print, again)
     if nowhere and facts.has_address:
         return Standing(state, Step.issue)
