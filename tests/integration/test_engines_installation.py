@@ -141,7 +141,8 @@ async def test_two_installations_live_beside_each_other(folder: Path) -> None:
 async def test_a_service_is_told_all_of_its_contract_and_nothing_of_the_others(
     folder: Path, service: str
 ) -> None:
-    settings = Settings(data=folder / "data", base_port=0)
+    bounces = "ritorni@posta.example"
+    settings = Settings(data=folder / "data", base_port=0, bounce_address=bounces)
     async with Running(settings, services=(), mailbox=False, site=False) as running:
         told = running.service_environment(service)
     assert {name for name in told if name.startswith("CUSTODE_")} >= names(service)

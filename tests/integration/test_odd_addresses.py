@@ -17,6 +17,7 @@ from services.identity.app import Parts
 from services.identity.pages import page_routes
 from services.notifications import api as notifications_api
 from services.notifications import pages as notifications_pages
+from services.notifications import pages_hand_over
 from services.registry import api as registry_api
 from services.registry import pages as registry_pages
 from services.registry.operations import Registry
@@ -91,8 +92,9 @@ async def test_of_notifications(postgres: PostgresEngine, nats_server: NatsEngin
         sessions = Sessions()
         cookie = f"__Host-custode-session={sessions.open('secretary')}"
         headers = {"Cookie": cookie, "Origin": "http://localhost:8480", "Host": "localhost:8480"}
-        routes = [*notifications_api.router.routes, *notifications_pages.router.routes]
-        assert len(list(served(routes))) >= 9
+        routers = (notifications_api.router, notifications_pages.router, pages_hand_over.router)
+        routes = [route for router in routers for route in router.routes]
+        assert len(list(served(routes))) >= 15
         assert await ask(front(house, sessions), routes, headers) == []
 
 
