@@ -50,7 +50,7 @@ async def register(registry: Registry, school: DemoSchool) -> None:
         school.codice, school.name, school.customer_id, entry_grade=school.entry_grade
     )
     wanted = with_passwords(PRESETS[school.policy])
-    await registry.adopt_policy(school.codice, wanted, "preset of the school's circular", actor=OPERATOR)
+    await registry.adopt_policy(school.codice, wanted, "circolare della scuola", actor=OPERATOR)
 
 
 def with_passwords(policy: CredentialPolicy) -> CredentialPolicy:
