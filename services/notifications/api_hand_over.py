@@ -78,10 +78,11 @@ class HandOverOfClass(_Body):
 
 
 class HandOverOfSlip(_Body):
-    """`class_id`: in which class; left out, in the teacher's own, or at the desk."""
+    """`class_id`: in which class; left out, in the teacher’s own, or at the desk. `by`: `scan` only where the sheet was
+    scanned."""
 
     to: HandedTo
-    by: HandOverBy = HandOverBy.scan
+    by: HandOverBy = HandOverBy.tick
     class_id: Id | None = None
     delegate: Written | None = None
 
@@ -211,7 +212,7 @@ async def show_alerts(request: Request, who: Settling) -> list[AlertOut]:
     return [_alert(one) for one in await alerts(desk_of(request).commands.store.pool, who.school)]
 
 
-@router.post("/alerts/{alert}/settlement", status_code=204, openapi_extra=_SIGNED_IN)
+@router.post("/alerts/{alert}/settlement", name="api_settle_alert", status_code=204, openapi_extra=_SIGNED_IN)
 async def settle_alert(request: Request, who: Settling, alert: str, body: Settlement) -> None:
     """Somebody has looked at it; the note says what came out. Settled again, nothing happens."""
     try:

@@ -190,7 +190,7 @@ HANDED_TO: Final[Mapping[HandedTo, str]] = {
 
 HANDED_BY: Final[Mapping[HandOverBy, str]] = {
     HandOverBy.scan: N_("con il codice QR del foglio"),
-    HandOverBy.tick: N_("segnando il nome in elenco"),
+    HandOverBy.tick: N_("segnando il nome"),
     HandOverBy.list: N_("dall’elenco firmato"),
 }
 

@@ -35,7 +35,10 @@ Ids = Annotated[list[str] | None, Form(max_length=1000)]
 Name = Annotated[str, Form(max_length=200)]
 Reason = Annotated[str, Form(max_length=500)]
 SignedIn = Annotated[Principal, Depends(allowed(Action.own_account))]
+From = Annotated[str, Form(max_length=20)]
 MINE = "/consegne/consegna"
+SCANNED = "foglio"
+"""How the QR code of a sheet is told from a link: identity adds it where it leads on from a scan."""
 UNNAMED = N_("Scriva chi ritira.")
 UNEXPLAINED = N_("Scriva perché il foglio non risulta consegnato.")
 INSIDE = "/accesso/inizio"
@@ -187,11 +190,12 @@ def _line(slip: SlipOfHolder) -> RegisterLine:
 
 
 @router.get("/consegna/{slip_id}", name="hand_over_slip")
-async def show_slip(request: Request, who: SignedIn, slip_id: str) -> Response:
-    """What the QR code of a slip opens: for a family their own area, for who may hand it over a name and a button."""
+async def show_slip(request: Request, who: SignedIn, slip_id: str, da: str = "") -> Response:
+    """What the QR code of a slip opens (`da=foglio`), and links of the desk: for a family their own area, for who may
+    hand it over a name and a button."""
     if not may(who, Action.hand_over_in_class):
         return RedirectResponse(INSIDE, status_code=303)
-    return await _slip_page(request, who, slip_id)
+    return await _slip_page(request, who, slip_id, da)
 
 
 @router.post("/consegna/{slip_id}", name="hand_over_scanned")
@@ -201,18 +205,19 @@ async def record_slip(
     slip_id: str,
     a: Annotated[HandedTo, Form()] = HandedTo.holder,
     delegato: Name = "",
+    da: From = "",
 ) -> Response:
-    """Handed over: in the teacher's class, or at the desk."""
+    """Handed over: in the teacher's class, or at the desk. Only what came from the sheet's QR code was scanned."""
     desk = desk_of(request)
     _, slip, where = await slip_to_hand_over(desk, who, slip_id)
     name, wrong = filled(delegato, gettext(UNNAMED)) if a is HandedTo.delegate else ("", "")
     if wrong:
-        return await _slip_page(request, who, slip_id, errors={"delegato": wrong})
+        return await _slip_page(request, who, slip_id, da, errors={"delegato": wrong})
     giving = Giving(
         school=who.school,
         class_id=where.id if where else None,
         to=a,
-        by=HandOverBy.scan,
+        by=HandOverBy.scan if da == SCANNED else HandOverBy.tick,
         delegate=name,
         actor=who.account_id,
         traceparent=traceparent(request),
@@ -227,7 +232,7 @@ async def record_slip(
 
 
 async def _slip_page(
-    request: Request, who: DeskUser, slip_id: str, errors: dict[str, str] | None = None
+    request: Request, who: DeskUser, slip_id: str, came_from: str, errors: dict[str, str] | None = None
 ) -> HTMLResponse:
     desk = desk_of(request)
     school, slip, where = await slip_to_hand_over(desk, who, slip_id)
@@ -240,6 +245,7 @@ async def _slip_page(
         status_code=422 if errors else 200,
         slip=slip,
         where=where,
+        came_from=came_from if came_from == SCANNED else "",
         open=slip.open(desk.now),
         errors=errors or {},
     )

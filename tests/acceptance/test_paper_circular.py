@@ -129,8 +129,8 @@ async def test_i_tagliandi_sono_consegnati_brevi_manu_in_classe(installation: In
         )
         assert answer.status_code == 303, answer.text
         scanned = present[-1]["delivery"]
-        await in_class.read(f"/consegne/consegna/{scanned}")
-        await in_class.visitor.submit(f"/consegne/consegna/{scanned}", {"a": "holder"})
+        await in_class.read(f"/consegne/consegna/{scanned}?da=foglio")
+        await in_class.visitor.submit(f"/consegne/consegna/{scanned}", {"a": "holder", "da": "foglio"})
         assert in_class.visitor.status == 200
         found = await in_class.ask(register)
         assert found["left"] == 1, "who was absent stays open"

@@ -146,7 +146,7 @@ async def test_families_start_in_the_register_and_staff_at_the_desk(world: World
     slip = "01a201cd-4ff2-70e4-9507-e416fece3b42"
     for who, code, there in (
         (browser, slip, "/accesso/inizio"),
-        (desk, slip, f"/consegne/consegna/{slip}"),
+        (desk, slip, f"/consegne/consegna/{slip}?da=foglio"),
         (desk, "../avvisi", "/accesso/inizio"),
     ):
         scanned = await who.get(f"/s/liceo-prova?c={code}")

@@ -177,11 +177,14 @@ async def test_a_scan_is_a_name_and_a_button_for_its_teacher_and_nothing_for_oth
         assert (await foreign.post(path)).status_code == 404
     assert await one.handed_over() == []
     async with one.teacher() as teacher:
-        page = await teacher.get(path)
+        page = await teacher.get(f"{path}?da=foglio")
         assert "Verdi Anna" in page.text and ">Consegnato<" in page.text
+        assert page.text.count('name="da" value="foglio"') == 2
+        assert 'name="da"' not in (await teacher.get(path)).text, "reached by a link, nothing was scanned"
         assert (await teacher.get("/consegne/consegna/unknown")).status_code == 404
-        told = await teacher.post(path, data={"a": "pupil"})
+        told = await teacher.post(path, data={"a": "pupil", "da": "foglio"})
         assert told.status_code == 303
+        assert "con il codice QR del foglio" in (await teacher.get(path)).text
         assert "all’alunno, brevi manu" in (await teacher.get(path)).text
         twice = await teacher.post(path, data={"a": "pupil"})
         assert twice.status_code == 303
@@ -224,6 +227,8 @@ async def test_at_the_desk_to_a_delegate_undone_and_done_again(house: House) -> 
         history = (await desk.get(f"/consegne/titolari/account-{mother}")).text
     for words in ("stampa numero 1", "Rosa Neri", "consegna annullata", "riga sbagliata", "all’intestatario"):
         assert words in history
+    assert "allo sportello, segnando il nome" in history and "codice QR" not in history
+    assert {e.by for e in await one.handed_over()} == {HandOverBy.tick}
     assert [(e.to, e.class_id) for e in await one.handed_over()] == [
         (HandedTo.delegate, None),
         (HandedTo.holder, None),
