@@ -92,7 +92,7 @@ def password_problem(objection: Objection) -> Problem:
 def api_routes(front: Front) -> APIRouter:
     router = APIRouter(prefix="/api/identity", tags=["identity"])
 
-    @router.post("/sessions", status_code=201, responses=problems(401, 503))
+    @router.post("/sessions", name="api_sign_in", status_code=201, responses=problems(401, 503))
     async def sign_in(request: Request, response: Response, body: Credentials) -> SessionAnswer:
         """Sign in; the session comes as a cookie. 401 for unknown, wrong and not-yet alike."""
         who = await front.signing_in.sign_in(
@@ -120,7 +120,7 @@ def api_routes(front: Front) -> APIRouter:
         await front.sessions.end(who)
         clear_session(response, front.settings.instance)
 
-    @router.post("/password", status_code=204, responses=problems(401, 503))
+    @router.post("/password", name="api_change_password", status_code=204, responses=problems(401, 503))
     async def change_password(
         request: Request, response: Response, body: PasswordChange, who: Anyone
     ) -> None:

@@ -96,7 +96,11 @@ def own_api_routes(front: Front) -> APIRouter:
             )
 
     @router.put(
-        "/language", status_code=204, responses=problems(401, 403, 503), openapi_extra=secured(SESSION)
+        "/language",
+        name="api_choose_language",
+        status_code=204,
+        responses=problems(401, 403, 503),
+        openapi_extra=secured(SESSION),
     )
     async def choose_language(body: LanguageChoice, who: Holder) -> None:
         """In which language pages, mails and slips are written (M14)."""
@@ -106,6 +110,7 @@ def own_api_routes(front: Front) -> APIRouter:
 
     @router.post(
         "/confirmations",
+        name="api_confirm",
         status_code=201,
         responses=problems(401, 403, 409, 503),
         openapi_extra=secured(SESSION),

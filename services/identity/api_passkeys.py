@@ -91,7 +91,7 @@ def _described(*statuses: int) -> Any:
 
 
 def _passkeys(router: APIRouter, front: Front) -> None:
-    @router.get("/passkeys", **_described())
+    @router.get("/passkeys", name="api_passkeys", **_described())
     async def passkeys(who: Staff) -> list[PasskeyAnswer]:
         return [
             PasskeyAnswer(
@@ -150,7 +150,9 @@ def _passkeys(router: APIRouter, front: Front) -> None:
         """The question for signing in; no account is named."""
         return _asked(front, response, front.passkeys.to_sign_in())
 
-    @router.post("/passkey-sessions", status_code=201, responses=problems(401, 503))
+    @router.post(
+        "/passkey-sessions", name="api_passkey_sign_in", status_code=201, responses=problems(401, 503)
+    )
     async def sign_in(request: Request, response: Response, body: PasskeySignIn) -> PasskeySessionAnswer:
         """Sign in; the session comes as a cookie. 401 for whatever is not accepted."""
         who = await front.passkeys.sign_in(

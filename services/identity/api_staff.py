@@ -147,7 +147,7 @@ def staff_api_routes(front: Front) -> APIRouter:
         async with telling_staff():
             await front.staff.close(who.school, account, body.note, actor=who.account_id)
 
-    @router.delete("/accounts/{account}/sessions", status_code=204, **described(404))
+    @router.delete("/accounts/{account}/sessions", name="api_end_sessions", status_code=204, **described(404))
     async def end_sessions(who: Ending, account: Id) -> None:
         """Sign a holder out everywhere; of staff their administrator does."""
         staff = may(who, Action.manage_staff)

@@ -191,7 +191,7 @@ def _act(router: APIRouter, front: Front, act: Act) -> None:
         return RedirectResponse(target or f"{CARD}/{account}?fatto={act.slug}", status_code=303)
 
     router.add_api_route(path, form, methods=["GET"], name=f"credential_{act.slug}")
-    router.add_api_route(path, confirm, methods=["POST"])
+    router.add_api_route(path, confirm, methods=["POST"], name=f"carry_out_{act.slug}")
 
 
 def filled_form(

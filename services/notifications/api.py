@@ -87,7 +87,7 @@ class DeliveryPage(BaseModel):
     next: str | None
 
 
-@router.get("/classes", openapi_extra=_SIGNED_IN)
+@router.get("/classes", name="api_classes", openapi_extra=_SIGNED_IN)
 async def classes(request: Request, who: Who, year: str | None = None) -> list[ClassOut]:
     """The school's classes, of one year or of all."""
     desk = desk_of(request)
@@ -155,7 +155,7 @@ async def deliveries(
     )
 
 
-@router.get("/deliveries/{delivery}", openapi_extra=_SIGNED_IN)
+@router.get("/deliveries/{delivery}", name="api_delivery", openapi_extra=_SIGNED_IN)
 async def delivery(request: Request, who: Who, delivery: str) -> DeliveryWithSteps:
     """One delivery with everything that was done for it."""
     pool = desk_of(request).commands.store.pool

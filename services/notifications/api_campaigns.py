@@ -194,7 +194,9 @@ async def pause_campaign(
     return await _steered(request, who, campaign, "pause", body.reason)
 
 
-@router.post("/{campaign}/resume", responses=problems(404, 409), openapi_extra=_SIGNED_IN)
+@router.post(
+    "/{campaign}/resume", name="api_resume_campaign", responses=problems(404, 409), openapi_extra=_SIGNED_IN
+)
 async def resume_campaign(request: Request, who: Running, campaign: str) -> CampaignOut:
     """It goes on; one that was paused before its date waits for that."""
     return await _steered(request, who, campaign, "resume")

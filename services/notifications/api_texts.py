@@ -40,7 +40,7 @@ class WordsOut(WordsBody):
     language: Language
 
 
-@router.get("/letterhead", openapi_extra=_SIGNED_IN)
+@router.get("/letterhead", name="api_letterhead", openapi_extra=_SIGNED_IN)
 async def letterhead(request: Request, who: Adapter) -> LetterheadBody:
     """The lines at the head and at the foot of the school's circulars."""
     school = await school_of(desk_of(request), who)
@@ -56,7 +56,7 @@ async def adopt_letterhead(request: Request, who: Adapter, body: LetterheadBody)
     await board_of(request).adopt_letterhead(who.school, Letterhead(head, foot), context_of(request, who))
 
 
-@router.get("/texts", openapi_extra=_SIGNED_IN)
+@router.get("/texts", name="api_texts", openapi_extra=_SIGNED_IN)
 async def texts(request: Request, who: Adapter) -> list[WordsOut]:
     """What the school says in its own words, by message and language."""
     found = await circulars.words(desk_of(request).commands.store.pool, who.school)

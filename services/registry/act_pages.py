@@ -104,7 +104,7 @@ for _act in ACTS:
     router.add_api_route(_path, _do, methods=["POST"], dependencies=_doors, response_class=HTMLResponse)
 
 
-@router.get(f"{PEOPLE}/{{guardian}}/indirizzo", response_class=HTMLResponse, name="correct_address")
+@router.get(f"{PEOPLE}/{{guardian}}/indirizzo", response_class=HTMLResponse, name="address_page")
 async def ask_address(request: Request, who: MayCorrect, guardian: str) -> Response:
     return await _address(request, who, guardian, {}, {})
 
@@ -156,7 +156,7 @@ async def _address(
     )
 
 
-@router.get(f"{PEOPLE}/{{guardian}}/unisci", response_class=HTMLResponse, name="merge")
+@router.get(f"{PEOPLE}/{{guardian}}/unisci", response_class=HTMLResponse, name="merge_page")
 async def ask_merge(request: Request, who: MayMerge, guardian: str, q: str = "", con: str = "") -> Response:
     return await _merge(request, who, guardian, q[:100], con, "", {})
 

@@ -194,7 +194,9 @@ async def settle_wrong_child(
     )
 
 
-@router.post(f"{_LINK}/justification", responses=_MAY_CONTRADICT, openapi_extra=_SESSION)
+@router.post(
+    f"{_LINK}/justification", name="api_justification", responses=_MAY_CONTRADICT, openapi_extra=_SESSION
+)
 async def justification(
     request: Request, who: MayJustify, guardian: str, student: str, act: Service
 ) -> Changed:
@@ -207,7 +209,9 @@ async def justification(
     )
 
 
-@router.post("/guardians/{guardian}/address", responses=_ACT, openapi_extra=_SESSION)
+@router.post(
+    "/guardians/{guardian}/address", name="api_correct_address", responses=_ACT, openapi_extra=_SESSION
+)
 async def correct_address(request: Request, who: MayCorrect, guardian: str, act: Address) -> Changed:
     """The address for credentials, after an identity check; no import replaces it."""
     return await _done(
@@ -222,7 +226,9 @@ async def correct_address(request: Request, who: MayCorrect, guardian: str, act:
     )
 
 
-@router.post("/guardians/{guardian}/merge", responses=_MAY_CONTRADICT, openapi_extra=_SESSION)
+@router.post(
+    "/guardians/{guardian}/merge", name="api_merge", responses=_MAY_CONTRADICT, openapi_extra=_SESSION
+)
 async def merge(request: Request, who: MayMerge, guardian: str, act: Merging) -> Changed:
     """Two records of one person: children and ids move to the kept one, what was shut stays shut."""
     return await _done(
