@@ -174,7 +174,7 @@ def policy(
         return
     day = None if in_force_from is None else in_force_from.date()
     until = None if staff_password_until is None else staff_password_until.date()
-    change = policies.Change(school, wanted, until, day)
+    change = policies.Change(school, wanted, until, day, preset=preset is not None)
     if preview:
         print_json(on_registry(lambda registry: policies.preview(registry, change)))
         return

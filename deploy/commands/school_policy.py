@@ -13,12 +13,14 @@ from shared.web.i18n import Catalogues, use_language
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`policy` None: the one of that day, with `staff_password_until` set. `in_force_from` None: from this moment."""
+    """`policy` None: the one of that day, with `staff_password_until` set. `preset`: it is a circular's, which leaves that
+    day as it stands unless another is given. `in_force_from` None: from this moment."""
 
     school: str
     policy: CredentialPolicy | None
     staff_password_until: date | None
     in_force_from: date | None
+    preset: bool = False
 
 
 async def in_force(registry: Registry, school: str) -> Any:
@@ -51,6 +53,8 @@ async def _terms(registry: Registry, change: Change) -> CredentialPolicy:
     policy = change.policy or await registry.policies.on(change.school, change.in_force_from)
     if policy is None:
         raise Refused("policy_missing", "the school has no policy yet: adopt one with --preset or --file")
+    if change.preset:
+        policy = await registry.policies.starting_from(change.school, policy, change.in_force_from)
     if change.staff_password_until is None:
         return policy
     return policy.model_copy(update={"staff_password_only_until": change.staff_password_until})

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.registry import policy_words
 from services.registry.authority import registry_of
 from services.registry.domain.credential_rules import Contradiction
-from services.registry.policy_book import Book, Standing, Version
+from services.registry.policy_book import Book, Policies, Standing, Version
 from services.registry.policy_terms import Preview
 from shared.contracts.policy import PRESETS, CredentialPolicy, HolderRole
 from shared.decider import Refused
@@ -61,9 +61,11 @@ class Wanted(BaseModel):
             raise ValueError("either a policy or a preset")
         return self
 
-    @property
-    def terms(self) -> CredentialPolicy:
-        return self.policy if self.policy is not None else PRESETS[self.preset or ""]
+    async def terms(self, policies: Policies, school: str) -> CredentialPolicy:
+        """A preset leaves as it is until when staff need no passkey."""
+        if self.policy is not None:
+            return self.policy
+        return await policies.starting_from(school, PRESETS[self.preset or ""], self.in_force_from)
 
 
 class Adopting(Wanted):
@@ -111,25 +113,27 @@ async def standing(request: Request, who: MaySee) -> PolicyAnswer:
 @router.post("/preview", responses=problems(401, 403, 503), openapi_extra=secured(SESSION))
 async def preview(request: Request, who: MaySee, wanted: Wanted) -> PreviewAnswer:
     """What adopting it would change, and for how many. Nothing is adopted."""
-    found = await registry_of(request).policies.preview(who.school, wanted.terms, wanted.in_force_from)
-    return previewed(found)
+    policies = registry_of(request).policies
+    terms = await wanted.terms(policies, who.school)
+    return previewed(await policies.preview(who.school, terms, wanted.in_force_from))
 
 
 @router.post("", responses=problems(401, 403, 409, 503), openapi_extra=secured(SESSION))
 async def adopt(request: Request, who: MayChange, wanted: Adopting) -> AdoptedAnswer:
     """Adopt it. The same again changes nothing; what was issued before keeps its terms."""
     registry = registry_of(request)
+    terms = await wanted.terms(registry.policies, who.school)
     try:
         changed = await registry.adopt_policy(
             who.school,
-            wanted.terms,
+            terms,
             wanted.reason,
             wanted.in_force_from,
             seen=wanted.seen,
             actor=who.account_id,
         )
     except Refused as refused:
-        found = await registry.policies.preview(who.school, wanted.terms, wanted.in_force_from)
+        found = await registry.policies.preview(who.school, terms, wanted.in_force_from)
         raise _problem(refused, found) from None
     return AdoptedAnswer(
         changed=changed, policy=standing_of(who.school, await registry.policies.book(who.school))

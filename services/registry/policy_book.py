@@ -89,6 +89,15 @@ class Policies:
         state = await self._school(school)
         return state.policy_on(day or local_day(self._store.clock()))
 
+    async def starting_from(
+        self, school: str, preset: CredentialPolicy, day: date | None = None
+    ) -> CredentialPolicy:
+        """A circular's rules, as this school would adopt them: until when staff need no passkey is in no circular, and
+        stays as it is on that day; else the whole desk would be locked out."""
+        stands = await self.on(school, day)
+        kept = None if stands is None else stands.staff_password_only_until
+        return preset.model_copy(update={"staff_password_only_until": kept})
+
     async def preview(self, school: str, new: CredentialPolicy, day: date | None = None) -> Preview:
         """What adopting it from that local day (None: from now) would change, for whom."""
         today = local_day(self._store.clock())

@@ -59,9 +59,12 @@ async def show(request: Request, who: MaySee, fatto: str = "") -> Response:
 @router.get(f"{POLICY}/modifica", response_class=HTMLResponse, name="edit_policy")
 async def edit(request: Request, who: MayChange, da: str = "") -> Response:
     """A form filled with one of the two circulars' rules (`da=carta`, `da=email`), or with those of today."""
-    book = await registry_of(request).policies.book(who.school)
-    start = PRESETS.get(_STARTS.get(da, ""))
-    if start is None:
+    policies = registry_of(request).policies
+    book = await policies.book(who.school)
+    preset = PRESETS.get(_STARTS.get(da, ""))
+    if preset is not None:
+        start = await policies.starting_from(who.school, preset)
+    else:
         start = PRESETS["paper"] if book.in_force is None else book.in_force.policy
     values = policy_forms.fields(start) | {"dal": book.today.isoformat()}
     return await _form(request, who, values, {})

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.commands import school_policy
 from services.registry import policy_forms
 from services.registry.operations import Registry
 from services.registry.web import build_web
@@ -397,3 +398,20 @@ def hidden(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found is not None, name
     return html.unescape(found[1])
+
+
+async def test_starting_from_a_circular_leaves_until_when_staff_need_no_passkey(
+    site: httpx.AsyncClient, registry: Registry, principal: dict[str, str]
+) -> None:
+    term = date(2037, 9, 1)
+    adopted = PAPER.model_copy(update={"staff_password_only_until": term})
+    assert await registry.adopt_policy(SCHOOL, adopted, "prova")
+    for start in ("carta", "email"):
+        form = await site.get(f"{PAGE}/modifica?da={start}", headers=principal)
+        assert re.search(r'name="staff_password_only_until"[^>]*value="2037-09-01"', form.text), start
+    answer = await site.post(POLICY, json={"preset": "email", "reason": "circolare 40"}, headers=principal)
+    assert answer.status_code == 200, answer.text
+    assert await policy_now(registry) == EMAIL.model_copy(update={"staff_password_only_until": term})
+    change = school_policy.Change(SCHOOL, PAPER, None, None, preset=True)
+    assert await school_policy.adopt(registry, change, "circolare 12")
+    assert await policy_now(registry) == adopted
