@@ -95,9 +95,15 @@ REQUEST_STATES: Mapping[str, tuple[str, str]] = {
 ASKED_BY: Mapping[str, str] = {"holder": N_("dall’interessato, online"), "desk": N_("allo sportello")}
 
 
+WITHOUT_COPY = N_(
+    "Ha credenziali valide e non è ancora entrato. Quello che ha ricevuto vale ancora, ma la copia non c’è più: non si può "
+    "ristampare né inviare di nuovo. Se è andato perso, servono credenziali nuove."
+)
+
+
 def about(card: Card) -> str:
     """The state in a sentence, with its reason."""
-    kind = STATES[card.state][2]
+    kind = WITHOUT_COPY if card.state is State.issued and not card.slip else STATES[card.state][2]
     why = card.suspended if card.state is State.suspended else card.ended_because
     if card.state is State.refused and card.refused is not None:
         return f"{gettext(kind)} {gettext(REFUSED[card.refused])}"
@@ -105,11 +111,11 @@ def about(card: Card) -> str:
 
 
 _SHREDDED: Mapping[str, str] = {
-    "first_access": N_("La copia del tagliando è stata distrutta: è entrato."),
-    "handed_over": N_("La copia del tagliando è stata distrutta: è stato consegnato."),
-    "superseded": N_("La copia del tagliando è stata distrutta: ce n’è un altro."),
+    "first_access": N_("La copia è stata distrutta: è entrato."),
+    "handed_over": N_("La copia è stata distrutta: il tagliando è stato consegnato."),
+    "superseded": N_("La copia è stata distrutta: ci sono credenziali più nuove."),
     "expired": N_("La password ricevuta è scaduta, e la copia è stata distrutta."),
-    "revoked": N_("La copia del tagliando è stata distrutta."),
+    "revoked": N_("La copia è stata distrutta."),
 }
 _PLAIN: Mapping[type[Event], str] = {
     own.AccountOpened: N_("È stato aperto l’account."),

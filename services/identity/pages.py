@@ -83,10 +83,9 @@ def _signing_in(router: APIRouter, front: Front) -> None:
                 ),
             )
         if who is not None and who.school == school.code:
-            scans = _SLIP.fullmatch(c) is not None and may(who, Action.hand_over_in_class)
-            return RedirectResponse(
-                f"{HAND_OVER}/{c}?da=foglio" if scans else "/accesso/inizio", status_code=303
-            )
+            if _SLIP.fullmatch(c) is not None and may(who, Action.hand_over_in_class):
+                return RedirectResponse(f"{HAND_OVER}/{c}?da=foglio", status_code=303)
+            return RedirectResponse("/accesso/inizio", status_code=303)
         response = page(request, school, "")
         front.remember_school(response, school)
         return response

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from services.identity.desk import Request as Asked
 from services.identity.lost import advice
 from services.identity.notes import LONGEST, written
 from services.identity.operations_life import Acting
@@ -49,7 +50,8 @@ def lost_routes(front: Front) -> APIRouter:
             school = await front.school_at(asked)
         else:
             school = await front.school_of(request, who)
-        errors = {"motivo": wrong} if wrong else {}
+        waiting = await _waiting(front, who)
+        errors = {"" if waiting else "motivo": wrong} if wrong else {}
         if who is None and asked and school is None:
             errors = {"scuola": gettext(UNKNOWN_SCHOOL)}
         mine = await front.own.mine(who) if who is not None else None
@@ -66,6 +68,7 @@ def lost_routes(front: Front) -> APIRouter:
             errors=errors,
             asked=asked if school is None else "",
             mine=mine,
+            waiting=waiting,
             family=mine is not None and mine.role is not AccountRole.staff,
             motive=motive,
             longest=LONGEST,
@@ -128,6 +131,12 @@ def lost_routes(front: Front) -> APIRouter:
         return response
 
     return router
+
+
+async def _waiting(front: Front, who: Principal | None) -> Asked | None:
+    """Their own request that nobody has decided yet."""
+    requests = await front.desk.requests_of(who.account_id, who.school) if who is not None else []
+    return next((each for each in requests if each.state == "open"), None)
 
 
 def _customer_id(typed: str) -> str:

@@ -30,6 +30,7 @@ WRONG_PIN = N_("Il PIN non è questo.")
 WRONG_PASSWORD = N_("La password non è questa.")
 WRITE_PIN = N_("Scriva il PIN.")
 WRITE_PASSWORD = N_("Scriva la password.")
+WRITE_PROOF = N_("Scriva il PIN attuale o la password.")
 PINS_DIFFER = N_("I due nuovi PIN non sono uguali.")
 DISABLED = N_("Il PIN è stato disattivato dopo 10 tentativi errati: ne scelga uno nuovo.")
 CLOSED = N_("Il suo accesso è sospeso: si rivolga alla segreteria della scuola.")
@@ -131,7 +132,8 @@ def _pin(router: APIRouter, front: Front) -> None:
             return await page(request, who, wanted)
         errors = {}
         if not prova and not await front.own.pins.fresh(who, mine.standing):
-            errors["prova"] = gettext(WRITE_PASSWORD)
+            active = mine.standing is Standing.active
+            errors["prova"] = gettext(WRITE_PROOF if active else WRITE_PASSWORD)
         if not nuovo.strip():
             errors["nuovo"] = gettext(WRITE_PIN)
         elif nuovo != ripeti:

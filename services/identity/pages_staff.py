@@ -44,7 +44,8 @@ KINDS = {
     "principal": N_("dirigente scolastico"),
 }
 REASON_MISSING = N_("Scriva perché chiude l’account.")
-NAMES_MISSING = N_("Scelga una persona dall’elenco, oppure ne scriva nome e cognome.")
+NAMES_MISSING = N_("Scriva nome e cognome.")
+NOBODY_CHOSEN = N_("Scelga una persona dall’elenco, oppure ne scriva nome e cognome.")
 
 
 def staff_routes(front: Front) -> APIRouter:
@@ -87,7 +88,7 @@ def _list(router: APIRouter, front: Front) -> None:
         people = await front.staff.to_open(who.school)
         wrong = errors or {}
         if not people and "persona" in wrong:  # the field is not on the page
-            wrong = {"nome": wrong["persona"]}
+            wrong = {"nome": gettext(NAMES_MISSING)}
         filled = {"person": "", "given_name": "", "family_name": "", "chosen": ()} | typed
         return await _render(
             front,
@@ -123,7 +124,7 @@ def _list(router: APIRouter, front: Front) -> None:
     ) -> Response:
         typed = {"person": persona, "given_name": nome, "family_name": cognome, "chosen": tuple(ruoli or ())}
         if not persona and not (nome.strip() and cognome.strip()):
-            return await form(request, who, {"persona": gettext(NAMES_MISSING)}, **typed)
+            return await form(request, who, {"persona": gettext(NOBODY_CHOSEN)}, **typed)
         key = IdempotencyKey(f"staff/{who.school}", una_volta, b"page") if una_volta else None
         try:
             opened = await front.staff.open(

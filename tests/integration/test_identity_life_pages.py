@@ -155,6 +155,8 @@ async def test_lost_and_denied_then_lost_and_granted(world: World, client: httpx
     issued = await world.issued(account)
     assert (issued.generation, issued.channel.value, issued.pin_issued) == (2, "email", True)
     assert await lets_in(client, code, (await world.secret(account)).password)
+    decided = text_of(await desk.get(f"/accesso/sportello/richieste/{anew.json()['request']}"))
+    assert "Identità controllata alla decisione con" in decided and "non ancora" not in decided
     history = text_of(await desk.get(card))
     assert "La richiesta è stata respinta." in history and "Motivata" in history and "Neri Ada" in history
     answer = (await desk.json("GET", f"/api/identity/accounts/{account}")).json()

@@ -65,6 +65,8 @@ async def test_a_holder_asks_for_new_credentials(world: World, browser: Browser)
     (said,) = await world.events(RegenerationRequested)
     assert (said.account, said.by, said.identity_check) == (account, ReportedBy.holder, None)
     assert said.motivation.value is not None and said.motivation.value.text == "Ho cambiato telefono"
+    later = text_of(await browser.get("/accesso/smarrite"))
+    assert "La sua richiesta del" in later and "è in attesa" in later and "Invia la richiesta" not in later
     twice = await browser.post("/accesso/smarrite/richiesta", motivo="Ancora")
     assert twice.status_code == 422 and "già una richiesta in corso" in text_of(twice)
 

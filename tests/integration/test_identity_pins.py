@@ -164,6 +164,7 @@ async def test_first_access_in_one_sitting_with_a_pin_of_ones_own(world: World, 
     assert "diverso da quello attuale" in text_of(same)
     unasked = await browser.post("/accesso/pin", nuovo=OTHER_PIN, ripeti=OTHER_PIN)
     assert unasked.status_code == 422, "once there is a PIN, changing it asks for it"
+    assert "Scriva il PIN attuale o la password." in text_of(unasked)
     by_pin = await browser.post("/accesso/pin", prova=PIN, nuovo=OTHER_PIN, ripeti=OTHER_PIN)
     assert by_pin.headers["location"] == "/accesso/il-mio-accesso?pin=si"
     body = {"proof": CHOSEN, "new": PIN}
