@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Each test process starts engines of its own. A test that fails is tried again and named: real processes, a real
-# browser and a busy machine now and then meet at a bad moment.
-WORKERS ?= 2
+# Each test process starts engines of its own; one more than cores, because much of the time they wait for them. Files are
+# shared out as they stand: the long ones (acceptance, faults) first. A test that fails is tried again and named: real
+# processes, a real browser and a busy machine now and then meet at a bad moment.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check browser bench faults machines pictures lock vendor clean
@@ -26,7 +27,7 @@ demo: setup  ## the main job, told as it goes (ONCE=1: exit when done)
 	$(BIN)/custode demo $(if $(ONCE),--once)
 
 test: setup browser check  ## everything: style, types, walls, tests
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --reruns 2 -r R
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns 2 -r R
 
 check: setup  ## style, types and walls only
 	$(BIN)/ruff check .
