@@ -219,8 +219,8 @@ ACTS: Final = (
 )
 
 
-def acts_for(relation: Relation, *, sees: bool) -> list[Act]:
-    """Those that make sense as the link stands."""
+def acts_for(relation: Relation, *, sees: bool, justifies: bool) -> list[Act]:
+    """Those that make sense as the link stands. `justifies`: this guardian can justify today."""
     known = relation.standing
     if known.ended_on is not None:
         return [_ACT["ricollega"]]
@@ -229,8 +229,10 @@ def acts_for(relation: Relation, *, sees: bool) -> list[Act]:
         wanted = ["legame-giusto", "legame-sbagliato", *wanted]
     if relation.service == "requested":
         wanted += ["giustifica", "non-giustifica"]
-    else:
-        wanted += ["non-giustifica"] if known.justifies_online else ["giustifica"]
+    elif not known.justifies_online:
+        wanted.append("giustifica")
+    elif justifies:
+        wanted.append("non-giustifica")
     if not known.reported:
         wanted.append("chiudi")
     return [_ACT[slug] for slug in wanted if sees or slug != "giustifica"]

@@ -151,7 +151,7 @@ def _who(recorded: Recorded[Event], actors: Mapping[str, str]) -> str:
     if isinstance(recorded.event, _BY_FAMILY):
         pupil = isinstance(recorded.event, ParentalAccessConsented)
         return gettext(N_("l’alunno")) if pupil else gettext(N_("il genitore"))
-    if actor.startswith("system:command-line"):
+    if actor == "operator" or actor.startswith("system:command-line"):
         return gettext(N_("chi gestisce l’impianto"))
     if actor.startswith("system:"):
         return gettext(N_("un programma della scuola"))

@@ -198,6 +198,18 @@ class ClassBook:
             for each in classes.values()
         )
 
+    def is_second(self, fact: ClassFact, listed: Iterable[tuple[str, str, str]]) -> bool:
+        """Whether a class with this door and curriculum is there already, that the file does not speak of (`listed`:
+        source, year and id of those it does): two of them in one file are two classes."""
+        door, course = (fact.grade, _section(fact.section)), _folded(fact.curriculum)
+        if None in door:
+            return False
+        spoken_of = {self._ids.get((year, source, each)) for source, year, each in listed}
+        return any(
+            known.door == door and _folded(known.curriculum) == course and known.class_id not in spoken_of
+            for known in self._classes.get(fact.school_year, {}).values()
+        )
+
     def remember(self, fact: ClassFact, source: str, class_id: str) -> None:
         key = (fact.school_year, source, fact.external_id)
         if self._ids.get(key) == class_id:

@@ -15,6 +15,10 @@ ERRORS: Final[Mapping[str, tuple[str, str]]] = {
         "Il file parla anche della scuola {school}, per la quale chi importa non è autorizzato.",
         "The file also speaks of the school {school}, for which the importer has no authority.",
     ),
+    "school_anothers": (
+        "Il file parla della scuola {school}, non della sua ({own}): nulla entra. Controlli di aver scelto il file giusto.",
+        "The file speaks of the school {school}, not of yours ({own}): nothing goes in. Check that it is the right file.",
+    ),
     "class_unknown": (
         "La classe dell’iscrizione non è nel file.",
         "The enrolment's class is not in the file.",
@@ -108,6 +112,12 @@ WARNINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Classe e sezione indicate sono di un’altra classe dello stesso anno scolastico: vale il codice della "
         "classe.",
         "Grade and section are those of another class of the same school year: the class's id counts.",
+    ),
+    "class_second": (
+        "Nasce una seconda classe {title}: quella che c’è già ha un altro codice. Se è la stessa classe, non importi "
+        "questo file: vi scriva il codice di quella che c’è già.",
+        "A second class {title} comes about: the one that is there has another id. If it is the same class, do not "
+        "import this file: put the id of the one that is there into it.",
     ),
     "kind_assumed": (
         "{count} alunni oltre il primo anno sono senza tipo di iscrizione e vengono trattati come nuovi: "

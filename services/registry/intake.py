@@ -168,15 +168,18 @@ class _Run:
 
     def _by_school(self) -> dict[str, list[EnrolmentFact]]:
         found: dict[str, list[EnrolmentFact]] = {}
+        foreign: dict[str, EnrolmentFact] = {}
+        own = self.options.only_school
         ordered = sorted(self.parsed.enrolments, key=lambda fact: fact.school)
         for school, facts in groupby(ordered, key=lambda fact: fact.school):
-            if self.options.only_school in (None, school):
+            if own in (None, school):
                 found[school] = list(facts)
             else:
-                rows = list(facts)
-                self.report.finding(
-                    Finding("school_foreign", params={"school": school}), rows[0].at, self.parsed.format
-                )
+                foreign[school] = next(facts)
+        code = "school_foreign" if own in found else "school_anothers"
+        for school, first in foreign.items():
+            finding = Finding(code, params={"school": school, "own": own or ""})
+            self.report.finding(finding, first.at, self.parsed.format)
         if self.parsed.endings:
             for fact in self.parsed.schools:
                 if self.options.only_school in (None, fact.codice):

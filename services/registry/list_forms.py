@@ -13,17 +13,25 @@ from fastapi import Request
 from services.registry.imports.problems import Problem as RowProblem
 from services.registry.imports.problems import Refused
 from services.registry.uploads import Uploads
-from shared.web.i18n import current_language
+from shared.web.errors import Problem
+from shared.web.i18n import N_, current_language
 
+NO_FILE = N_("Scelga un file.")
 SHOWN = 100
 """Problems that a page shows; it says how many more there are."""
 
 
-async def uploaded(request: Request) -> tuple[str, bytes]:
-    """The file of a form, by name and content. Raises what `Uploads.received` raises."""
+async def uploaded(request: Request) -> tuple[str, bytes] | None:
+    """The file of a form, by name and content; None where none was chosen. Raises what `Uploads.place` raises."""
     uploads: Uploads = request.app.state.uploads
-    async with uploads.received(request) as file:
-        return PurePath(file.filename or "file.csv").name, await file.read()
+    try:
+        async with uploads.received(request) as file:
+            name = PurePath(file.filename or "").name
+            return (name, await file.read()) if name else None
+    except Problem as problem:
+        if problem.slug != "invalid-fields":
+            raise
+        return None
 
 
 def written(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -16,7 +16,7 @@ from services.registry.mailboxes import Wanted
 from services.registry.people_pages import PEOPLE
 from shared.web.actions import Action, allowed
 from shared.web.errors import TITLES, Problem
-from shared.web.i18n import N_
+from shared.web.i18n import N_, gettext
 from shared.web.sessions import Principal
 
 router = APIRouter(include_in_schema=False)
@@ -33,7 +33,10 @@ async def show(request: Request, who: MayActivate, attivate: int | None = None) 
 @router.post(f"{MAILBOXES}/anteprima", response_class=HTMLResponse, name="preview_mailboxes")
 async def preview(request: Request, who: MayActivate) -> Response:
     """What the export would do; nothing is done yet."""
-    name, content = await list_forms.uploaded(request)
+    sent = await list_forms.uploaded(request)
+    if sent is None:
+        return await _page(request, who, errors={"file": gettext(list_forms.NO_FILE)})
+    name, content = sent
     try:
         found = await registry_of(request).mailboxes.activate_file(
             who.school, name, BytesIO(content), context_of(request, who), dry_run=True

@@ -1,5 +1,6 @@
 """The desk's pages about one person: who they are, with whom they stand how, what can be done, what was done."""
 
+from datetime import date
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -14,6 +15,7 @@ from services.registry.domain.access import age
 from services.registry.family_words import RELATIONSHIPS
 from services.registry.people import People
 from services.registry.people_queries import Person, Relation
+from shared.contracts.policy import CredentialPolicy
 from shared.web.actions import Action, allowed, may
 from shared.web.i18n import N_, gettext
 from shared.web.sessions import Principal
@@ -28,7 +30,10 @@ MayActivate = Annotated[Principal, Depends(allowed(Action.activate_mailboxes))]
 MaySettle = Annotated[Principal, Depends(allowed(Action.settle_wrong_child))]
 _FIELDS: Final = 12
 _DONE: Final = {
-    "indirizzo": N_("Indirizzo corretto: le credenziali vanno lì."),
+    "indirizzo": N_(
+        "Indirizzo corretto. Le credenziali che il vecchio indirizzo non aveva ricevuto partono di nuovo verso quello "
+        "nuovo, se sono ancora conservate. Per le altre apra Classi e poi la persona: lì trova che cosa si può fare."
+    ),
     "unisci": N_("Schede unite: figli e codici sono ora su questa."),
     "casella": N_("Casella attivata: le credenziali dell’alunno possono andare lì."),
 }
@@ -65,10 +70,7 @@ async def show(request: Request, who: MaySee, person: str, fatto: str = "") -> R
         PEOPLE,
         person=known,
         age=None if known.birth_date is None else age(known.birth_date, on),
-        relations=[
-            (r, desk_words.standing(r, policy, on), _acts(who, r, r.closed(policy, on) is None))
-            for r in relations
-        ],
+        relations=[(r, desk_words.standing(r, policy, on), _acts(who, r, policy, on)) for r in relations],
         relationships=RELATIONSHIPS,
         may_correct=known.kind == "guardian" and may(who, Action.correct_address),
         may_merge=known.kind == "guardian" and may(who, Action.merge_guardians),
@@ -79,8 +81,9 @@ async def show(request: Request, who: MaySee, person: str, fatto: str = "") -> R
     )
 
 
-def _acts(who: Principal, relation: Relation, sees: bool) -> list[Act]:
-    return [act for act in acts_for(relation, sees=sees) if may(who, act.action)]
+def _acts(who: Principal, relation: Relation, policy: CredentialPolicy | None, on: date) -> list[Act]:
+    sees, justifies = relation.closed(policy, on) is None, relation.may_justify(policy, on)
+    return [act for act in acts_for(relation, sees=sees, justifies=justifies) if may(who, act.action)]
 
 
 def _done(slug: str) -> str:

@@ -163,6 +163,8 @@ class Planner:
         ):
             self._doubted.add(case.class_id)
             planned.findings.append(Finding("class_of_another_door", "class"))
+        if place and place[-1].new and self._book.is_second(case.klass, self._classes):
+            planned.findings.append(Finding("class_second", "class", params={"title": case.klass.title}))
         related = self._guardians.plan(case.fact, case.student, case.school, planned)
         if strict and planned.failed:
             return

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from services.registry.domain.credential_rules import Contradiction
+from services.registry.policy_days import day_text, last_day_text
 from services.registry.policy_terms import SCHOOL_FIELDS, Difference, Preview
 from shared.contracts.policy import (
     Channel,
@@ -111,7 +112,7 @@ _FROM: Final[Mapping[str, str]] = {
     "local_credentials_until": N_(
         "Dal %(day)s nessuno ne riceve più, e quelle esistenti vengono ritirate (SPID o CIE)."
     ),
-    "staff_password_only_until": N_("Fino al giorno prima del %(day)s basta la password."),
+    "staff_password_only_until": N_("Fino al %(day)s basta la password."),
 }
 _WRONG: Final[Mapping[str, str]] = {
     "email_of_pupil": N_(
@@ -140,10 +141,6 @@ REFUSALS: Final[Mapping[str, str]] = {
     "policy_contradictory": N_("La regola si contraddice: corregga ciò che è indicato."),
     "school_unknown": N_("La scuola non è registrata."),
 }
-
-
-def day_text(day: date) -> str:
-    return f"{day:%d/%m/%Y}"
 
 
 def of_field(role: HolderRole | None, field: str, value: Any) -> str:
@@ -182,7 +179,8 @@ def _counted(field: str, value: Any) -> str:
         return told % {"n": value}
     if value.year == date.max.year:
         return gettext(N_("Basta la password, senza un termine."))
-    return gettext(_FROM[field]) % {"day": day_text(value)}
+    day = last_day_text(value) if field == "staff_password_only_until" else day_text(value)
+    return gettext(_FROM[field]) % {"day": day}
 
 
 def of_role(role: HolderRole, rules: RolePolicy) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 STAFF: Final = "/registro/sportello/incarichi"
 MayAppoint = Annotated[Principal, Depends(allowed(Action.appoint_staff))]
 _FIELDS: Final = ("ruolo", "cognome", "nome", "email")
+_MISSING: Final = {"cognome": N_("Manca il cognome."), "nome": N_("Manca il nome.")}
 _COLUMNS: Final = ("cognome", "nome", "email", "ruolo", "classi")
 _WORDS: Final = {
     kind: word
@@ -53,13 +54,9 @@ async def show(request: Request, who: MayAppoint, fatto: str = "") -> Response:
 async def appoint(request: Request, who: MayAppoint) -> Response:
     async with request.form(max_files=0, max_fields=10) as sent:
         form = {name: str(sent.get(name) or "") for name in _FIELDS}
-    errors = {
-        name: gettext(N_("Manca un valore obbligatorio."))
-        for name in ("cognome", "nome")
-        if not form[name].strip()
-    }
+    errors = {name: gettext(text) for name, text in _MISSING.items() if not form[name].strip()}
     if form["ruolo"] not in set(StaffKind):
-        errors["ruolo"] = gettext(N_("Scelga una delle voci."))
+        errors["ruolo"] = gettext(N_("Scelga il ruolo."))
     if not errors:
         try:
             person = await registry_of(request).staffing.appoint(
@@ -79,7 +76,10 @@ async def appoint(request: Request, who: MayAppoint) -> Response:
 @router.post(f"{STAFF}/elenco/anteprima", response_class=HTMLResponse, name="preview_staff")
 async def preview(request: Request, who: MayAppoint) -> Response:
     """What the list would do; nothing is done yet."""
-    name, content = await list_forms.uploaded(request)
+    sent = await list_forms.uploaded(request)
+    if sent is None:
+        return await _page(request, who, errors={"file": gettext(list_forms.NO_FILE)})
+    name, content = sent
     try:
         listed = parse_staff(name, BytesIO(content))
         planned = await registry_of(request).staffing.take_list(
