@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -160,7 +161,7 @@ async def publish(desk: Person, number: str, subject: str, audiences: Sequence[s
     """A circular to these audiences, at once; its id."""
     body = {
         "number": number,
-        "day": "2026-09-10",
+        "day": datetime.now(UTC).date().replace(day=10).isoformat(),
         "subject": subject,
         "text": "Si comunica che le credenziali del registro elettronico sono in distribuzione.\n\nCordiali saluti.",
         "signed_by": "La dirigente scolastica",

@@ -321,7 +321,14 @@ async def test_la_circolare_ha_numero_e_data_e_va_a_tutti_e_al_sito(installation
     async with at_the_desk(school) as desk:
         everybody = ("teachers", "ata", "pupils", "guardians", "public")
         circular = await publish(desk, "41", "Accesso al registro", everybody)
-        body = {"number": "41", "day": "2026-09-11", "subject": "Altra", "text": "Altra.", "signed_by": "X"}
+        day = datetime.now(UTC).date().replace(day=11)
+        body = {
+            "number": "41",
+            "day": day.isoformat(),
+            "subject": "Altra",
+            "text": "Altra.",
+            "signed_by": "X",
+        }
         await desk.say("/api/notifications/circulars", body | {"audiences": ["public"]}, status=409)
     for address in (mother["email"], mailbox, *people):
         text = await installation.mail(address, "Accesso al registro")
