@@ -44,6 +44,9 @@ REFUSED = {
     "reason_needed": N_("Scriva il motivo: resta con la campagna."),
     "text_unusable": N_("Il testo contiene un carattere che non si può usare: lo riscriva."),
     "no_such_day": N_("Scelga una data di questo secolo."),
+    "long_past": N_(
+        "La data è passata da più di sette giorni: la controlli. Per aprire subito, scelga oggi."
+    ),
     "ended": N_("Questa campagna è già finita."),
 }
 
@@ -60,7 +63,7 @@ _Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 class CampaignPlan(BaseModel):
-    """`classes` empty: the whole school, those included who are enrolled later. `opens` in the past: at once.
+    """`classes` empty: the whole school, those included who are enrolled later. `opens` in the past, a week at most: at once.
     `per_domain_a_minute`: messages to one mail domain at most."""
 
     model_config = ConfigDict(extra="forbid")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from services.notifications.domain.circular import (
@@ -32,6 +32,8 @@ _TOLD: Final[Mapping[tuple[str, str], str]] = {
     ("signed_by", "too_long"): N_("Al massimo %(most)s caratteri."),
     ("audiences", "empty"): N_("Scelga almeno un destinatario."),
 }
+_FARTHEST: Final = timedelta(days=366)
+_FAR: Final = N_("Controlli la data: è lontana più di un anno da oggi.")
 _UNREADABLE: Final = N_("Contiene caratteri che non si leggono: li cancelli e li riscriva.")
 _MOST: Final = {"subject": MOST_SUBJECT, "text": MOST_TEXT, "signed_by": 120}
 
@@ -67,14 +69,17 @@ def written(
     }
 
 
-def read(raw: Mapping[str, Any], classes: Sequence[SchoolClass]) -> Written:
-    """Checks what a draft holds. A class that is not of the school is left out, as if it had not been named."""
+def read(raw: Mapping[str, Any], classes: Sequence[SchoolClass], today: date) -> Written:
+    """Checks what a draft holds; a date more than a year from `today` was mistyped. A class that is not of the school is left out, as if it had not been named."""
     errors: dict[str, str] = {}
     try:
         day = date.fromisoformat(raw["data"])
     except ValueError:
         day = date(2000, 1, 1)
         errors["data"] = gettext(N_("Indichi la data della circolare."))
+    else:
+        if abs(day - today) > _FARTHEST:
+            errors["data"] = gettext(_FAR)
     named = set(raw["classi"])
     content = Content(
         number=raw["numero"],

@@ -94,8 +94,8 @@ STATES: Final[Mapping[State, Label]] = {
         N_("Senza accesso ai dati"),
         "neutral",
         N_(
-            "Secondo il programma di segreteria questa persona non può vedere i dati dell’alunno: non si stampa e non "
-            "si invia nulla."
+            "Alla scuola risulta che questa persona non può vedere i dati di questi alunni: non si stampa e non si invia "
+            "nulla."
         ),
     ),
 }

@@ -97,20 +97,26 @@ async def _here(pool: Pool, holder: str, pupils: Sequence[Place], now: datetime)
 async def _deliveries(pool: Pool, account: str, school: str) -> tuple[Told, ...]:
     rows = [dict(row) for row in await pool.fetch(SQL("deliveries_of_account"), account, school)]
     ids = [row["delivery"] for row in rows]
-    hand_overs: dict[str, list[HandOverStep]] = {delivery: [] for delivery in ids}
-    for row in await pool.fetch(SQL("hand_over_steps"), ids):
-        hand_overs[row["delivery"]].append(_hand_over(row))
+    given = await hand_overs(pool, ids)
     on_paper = await slips(pool, ids, school)
     told = [
         Told(
             delivery=row,
             steps=tuple(await queries.steps(pool, row["delivery"])),
-            hand_overs=tuple(hand_overs[row["delivery"]]),
+            hand_overs=tuple(given[row["delivery"]]),
             slip=on_paper.get(row["delivery"]),
         )
         for row in rows
     ]
     return tuple(told)
+
+
+async def hand_overs(pool: Pool, deliveries: Sequence[str]) -> Mapping[str, Sequence[HandOverStep]]:
+    """What was handed over and undone, in order, by delivery."""
+    found: dict[str, list[HandOverStep]] = {delivery: [] for delivery in deliveries}
+    for row in await pool.fetch(SQL("hand_over_steps"), list(deliveries)):
+        found[row["delivery"]].append(_hand_over(row))
+    return found
 
 
 def _hand_over(row: Any) -> HandOverStep:

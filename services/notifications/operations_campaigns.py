@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.notifications.campaigns import CampaignRow, campaign, unknown_classes
@@ -22,6 +22,8 @@ from shared.ids import new_id
 from shared.text import Unusable, tidy
 
 LONGEST_TITLE = 120
+LONGEST_PAST = timedelta(days=7)
+"""A campaign may be said to have opened so long ago; what is further back was mistyped."""
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +56,7 @@ class By:
 
 async def plan(desk: Desk, by: By, what: Plan, key: IdempotencyKey | None = None) -> str:
     """The new campaign's id; with a repeated key, that of the first time. Raises `Refused`: title_needed,
-    nobody_covered, unknown_class, text_unusable, no_such_day; `IdempotencyKeyReused`."""
+    nobody_covered, unknown_class, text_unusable, no_such_day, long_past; `IdempotencyKeyReused`."""
     await check(desk, by, what)
     named = new_id()
     command = PlanCampaign(
@@ -78,10 +80,12 @@ async def plan(desk: Desk, by: By, what: Plan, key: IdempotencyKey | None = None
 
 
 async def check(desk: Desk, by: By, what: Plan) -> None:
-    """Whether it could be planned. Raises `Refused`: unknown_class, text_unusable, no_such_day."""
+    """Whether it could be planned. Raises `Refused`: unknown_class, text_unusable, no_such_day, long_past."""
     _text(what.title)
     if not EARLIEST <= what.opens <= LATEST:
         raise Refused("no_such_day", "A campaign opens on a day of this century.")
+    if what.opens < desk.now - LONGEST_PAST:
+        raise Refused("long_past", "A campaign opens from a week ago on.")
     if await unknown_classes(desk.commands.store.pool, by.school, what.classes):
         raise Refused("unknown_class", "One of these classes is not the school's.")
 

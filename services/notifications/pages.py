@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -88,6 +88,29 @@ async def show_class(
 ) -> HTMLResponse:
     """Every holder of a class with the one state of their credential and the one thing to do next. `scelti=tutti`:
     all that are shown are ticked."""
+    return await _class_page(
+        request,
+        who,
+        class_id,
+        stato,
+        ruolo,
+        all_chosen=scelti == "tutti",
+        reminded=int(promemoria) if _COUNT.fullmatch(promemoria) else None,
+        begun=_count(emesse),
+        resent=(_count(reinviate), _count(escluse)) if reinviate else None,
+    )
+
+
+async def _class_page(
+    request: Request,
+    who: DeskUser,
+    class_id: str,
+    stato: str = "",
+    ruolo: str = "",
+    *,
+    status_code: int = 200,
+    **told: Any,
+) -> HTMLResponse:
     desk = desk_of(request)
     school, one = await class_of(desk, who, class_id)
     everyone = await queries.holders(desk.commands.store.pool, [one.id], desk.now)
@@ -103,6 +126,7 @@ async def show_class(
         who,
         "class.html",
         school,
+        status_code=status_code,
         school_class=one,
         everyone=everyone,
         shown=shown,
@@ -113,9 +137,7 @@ async def show_class(
         to_print=[h for h in everyone if h.standing.step is Step.print],
         to_issue=[h for h in everyone if h.standing.step is Step.issue],
         able={step.value: [h for h in shown if h.standing.allows(step)] for step in _IN_BULK},
-        all_chosen=scelti == "tutti",
         to_remind=await remindable(desk.commands.store, school.code, [one.id], desk.now),
-        reminded=int(promemoria) if _COUNT.fullmatch(promemoria) else None,
         to_hand_over=[slip for slip in on_paper if slip.open(desk.now)],
         issue_path=ISSUE_PATH,
         remarks=remarks(
@@ -125,14 +147,20 @@ async def show_class(
             await holding(desk.commands.store.pool, school.code),
         ),
         left_out=desk.told_once(who.account_id, one.id),
-        begun=_count(emesse),
-        resent=(_count(reinviate), _count(escluse)) if reinviate else None,
+        **{"all_chosen": False, "reminded": None, "begun": 0, "resent": None, "unchosen": False} | told,
     )
 
 
 def _count(told: str) -> int:
     """What the address says happened; nothing where it says anything but a number."""
     return int(told) if _COUNT.fullmatch(told) else 0
+
+
+@router.get("/classi/{class_id}/tagliandi")
+async def back_to_class(request: Request, who: Printing, class_id: str) -> Response:
+    """Where the address of a PDF is opened again: it was made for a form, and is not kept."""
+    _, one = await class_of(desk_of(request), who, class_id)
+    return RedirectResponse(f"/consegne/classi/{one.id}", status_code=303)
 
 
 @router.post("/classi/{class_id}/tagliandi", name="print")
@@ -151,6 +179,8 @@ async def print_slips(
     school, one = await class_of(desk, who, class_id)
     chosen = frozenset(holders or ())
     if scelta == "selezione" and not chosen:
+        if wants_html(request):
+            return await _class_page(request, who, class_id, status_code=422, unchosen=True)
         raise Problem(
             422,
             "nothing-selected",
@@ -174,20 +204,6 @@ async def print_slips(
         raise _problem(trouble) from None
     desk.tell_once(who.account_id, one.id, printed.left_out)
     return _pdf(printed, one)
-
-
-@router.get("/recapiti/{delivery}", name="delivery")
-async def show_delivery(request: Request, who: Who, delivery: str) -> HTMLResponse:
-    """One delivery with everything that was tried, and what the mail server said."""
-    desk = desk_of(request)
-    pool = desk.commands.store.pool
-    school = await school_of(desk, who)
-    found = await queries.delivery(pool, delivery, school.code)
-    if found is None:
-        raise NotFound()
-    holder = await queries.holder_name(pool, found["holder"])
-    steps = await queries.steps(pool, delivery)
-    return render(request, who, "delivery.html", school, delivery=found, holder=holder, steps=steps)
 
 
 def _ask_reason(

@@ -30,7 +30,12 @@ router = APIRouter(prefix="/consegne", include_in_schema=False)
 CAMPAIGNS: Final = "/consegne/campagne"
 _MOST_A_MINUTE: Final = 10_000
 _ONCE: Final = re.compile(r"[0-9a-f-]{36}")
-_FIELDS: Final = {"unknown_class": "classi", "no_such_day": "giorno", "text_unusable": "titolo"}
+_FIELDS: Final = {
+    "unknown_class": "classi",
+    "no_such_day": "giorno",
+    "long_past": "giorno",
+    "text_unusable": "titolo",
+}
 _ACTS: Final = {"pausa": "pause", "annullamento": "cancel"}
 
 

@@ -84,7 +84,7 @@ async def save(
     draft = await board_of(request).save_draft(school.code, bozza or None, raw, who.account_id)
     if azione == "salva":
         return go_to(request, "circulars_desk")
-    found = read(raw, await _classes(desk, school))
+    found = read(raw, await _classes(desk, school), _today(desk))
     if found.content is None:
         return await _form(request, who, desk, school, found, draft, status_code=422)
     return go_to(request, "circular_preview", draft=draft)
@@ -110,7 +110,7 @@ async def preview(request: Request, who: Publisher, draft: str) -> Response:
 async def preview_pdf(request: Request, who: Publisher, draft: str) -> Response:
     desk = desk_of(request)
     school = await school_of(desk, who)
-    found = read((await _draft(desk, school, draft)).content, await _classes(desk, school))
+    found = read((await _draft(desk, school, draft)).content, await _classes(desk, school), _today(desk))
     if found.content is None:
         return go_to(request, "circular_edit", draft=draft)
     return await _pdf(request, desk, school, found.content)
@@ -124,7 +124,7 @@ async def publish(request: Request, who: Publisher, draft: str) -> Response:
     kept = await _draft(desk, school, draft)
     if kept.circular is not None:
         return go_to(request, "circular_desk", circular=kept.circular)
-    found = read(kept.content, await _classes(desk, school))
+    found = read(kept.content, await _classes(desk, school), _today(desk))
     if found.content is None:
         return await _form(request, who, desk, school, found, draft, status_code=422)
     try:
@@ -152,7 +152,7 @@ async def _preview(request: Request, who: Principal, draft: str) -> Response:
     kept = await _draft(desk, school, draft)
     if kept.circular is not None:
         return go_to(request, "circular_desk", circular=kept.circular)
-    found = read(kept.content, await _classes(desk, school))
+    found = read(kept.content, await _classes(desk, school), _today(desk))
     if found.content is None:
         return await _form(request, who, desk, school, found, draft, status_code=422)
     content = found.content

@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
+from services.notifications import queries
 from services.notifications.desk import NotFound, Who, desk_of
 from services.notifications.domain.delivery import MAIL_CHANNELS
 from services.notifications.domain.states import Step
-from services.notifications.one_holder import OneHolder, one_holder
+from services.notifications.one_holder import OneHolder, hand_overs, one_holder
 from services.notifications.searching import search
 from services.notifications.views import render, school_of
 
@@ -58,6 +59,28 @@ async def show_holder(
         waits=arrives and patient,
         late=arrives and not patient,
         again=f"/consegne/titolari/{one.account}?stampa=ora&generazione={generazione}&giro={giro + 1}",
+    )
+
+
+@router.get("/recapiti/{delivery}", name="delivery")
+async def show_delivery(request: Request, who: Who, delivery: str) -> HTMLResponse:
+    """One delivery with everything that was tried, and what the mail server said."""
+    desk = desk_of(request)
+    pool = desk.commands.store.pool
+    school = await school_of(desk, who)
+    found = await queries.delivery(pool, delivery, school.code)
+    if found is None:
+        raise NotFound()
+    holder = await queries.holder_name(pool, found["holder"])
+    return render(
+        request,
+        who,
+        "delivery.html",
+        school,
+        delivery=found,
+        holder=holder,
+        steps=await queries.steps(pool, delivery),
+        hand_overs=(await hand_overs(pool, [delivery]))[delivery],
     )
 
 

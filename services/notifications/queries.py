@@ -63,9 +63,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
+    """`activated`: also who is inside and has asked for new credentials meanwhile."""
+
     school_class: SchoolClass
     holders: int
     states: Counter[State]
+    activated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,14 @@ async def counts(pool: Pool, of: Sequence[SchoolClass], now: datetime) -> list[C
     for holder in await holders(pool, list(by_class), now):
         by_class[holder.class_id].append(holder)
     return [
-        ClassCounts(one, len(by_class[one.id]), Counter(h.standing.state for h in by_class[one.id]))
-        for one in of
+        ClassCounts(one, len(here), Counter(h.standing.state for h in here), sum(map(_inside, here)))
+        for one, here in ((one, by_class[one.id]) for one in of)
     ]
+
+
+def _inside(holder: Holder) -> bool:
+    state = holder.standing.state
+    return state is State.activated or (state is State.to_decide and holder.facts.activated)
 
 
 async def holders(

@@ -1,7 +1,7 @@
 """What generated requests do not come upon in circulars and in a school's own words: the good ones, and the repeated."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 from services.notifications.domain.circular import circular_id, school_year
@@ -9,7 +9,7 @@ from shared.ids import new_id
 from tests.hostile.operations import Service
 
 _JSON = {"media_type": "application/json"}
-_DAY = date(2026, 9, 10)
+_DAY = datetime.now(UTC).date()
 
 
 def provoke_circulars(service: Service, desk: Mapping[str, str], school: str) -> None:

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -49,6 +50,7 @@ UNKNOWN = {
     "/api/identity/password",
 }
 """Asked by nobody whom we know."""
+TODAY = datetime.now(UTC).date().isoformat()
 USUAL = {
     "motivo": "per una prova",
     "controllo": "identity_document",
@@ -63,7 +65,7 @@ USUAL = {
     "giorno": "2036-09-01",
     "ora": "08:00",
     "numero": "1",
-    "data": "2026-09-10",
+    "data": TODAY,
     "oggetto": "Prova",
     "testo": "Prova.",
     "firma": "La dirigente",
@@ -88,7 +90,7 @@ JSON: dict[str, dict[str, Any]] = {
     "/api/notifications/campaigns/preview": PLAN,
     "/api/notifications/circulars": {
         "number": "7",
-        "day": "2026-09-10",
+        "day": TODAY,
         "subject": "Prova",
         "text": "Prova.",
         "signed_by": "La dirigente",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from deploy.demo.backstage import registry_of
@@ -15,7 +16,7 @@ from tests.hostile.operations import Service
 
 SERVICES = ("registry", "identity", "notifications")
 STAFF = "/api/identity/staff"
-PLAN: Final = {"title": "Prova", "roles": ["guardian"], "opens": "2020-09-01T08:00:00Z"}
+PLAN: Final = {"title": "Prova", "roles": ["guardian"], "opens": f"{datetime.now(UTC).date()}T00:00:00Z"}
 
 
 class Known(dict[str, Any]):

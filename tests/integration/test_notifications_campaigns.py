@@ -31,7 +31,8 @@ from tests.integration.notifications_web import Sessions, browser, front
 from tests.integration.test_notifications_bounces import returned
 
 PATH = "/api/notifications/campaigns"
-GUARDIANS = {"title": "Prime classi", "roles": ["guardian"], "opens": "2026-01-01T08:00:00+01:00"}
+YESTERDAY = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+GUARDIANS = {"title": "Prime classi", "roles": ["guardian"], "opens": YESTERDAY.isoformat()}
 
 
 @pytest.fixture
@@ -287,6 +288,10 @@ async def test_the_pages_plan_show_pause_and_cancel(house: House) -> None:
         seen = await desk.post("/consegne/campagne", data=form)
         assert "Niente è ancora programmato" in seen.text
         assert await house.events(CampaignPlanned) == []
+        past = await desk.post("/consegne/campagne", data=form | {"giorno": "2024-09-14"})
+        assert past.status_code == 422 and "passata da più di sette giorni" in past.text
+        old = GUARDIANS | {"opens": (YESTERDAY - timedelta(days=8)).isoformat()}
+        assert (await desk.post(PATH, json=old)).status_code == 422
         once = seen.text.partition('name="una_volta" value="')[2].partition('"')[0]
         confirm = form | {"passo": "conferma", "una_volta": once}
         places = {(await desk.post("/consegne/campagne", data=confirm)).headers["Location"] for _ in range(2)}

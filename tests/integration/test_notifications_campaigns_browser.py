@@ -1,6 +1,7 @@
 """The pages of campaigns and of sending again in a real Chromium, on a phone and on a desk's screen (E1, M8)."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ async def test_a_campaign_is_planned_followed_and_paused(house: House) -> None:
         await page.fill("#campo-titolo", "Classi prime, settembre")
         await page.check("text=1A")
         await page.check("text=1B")
-        await page.fill("#campo-giorno", "2026-01-07")
+        await page.fill("#campo-giorno", datetime.now(UTC).date().isoformat())
         await page.fill("#campo-ritmo", "600")
         await assert_accessible(page)
         await screenshot(page, "campagna-nuova-360")

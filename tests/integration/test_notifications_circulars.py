@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from deploy.engines import NatsEngine, PostgresEngine
+from services.notifications.domain.circular import school_year
 from services.notifications.projections import project
 from shared.contracts.event import Personal
 from shared.contracts.identity import LanguageChosen
@@ -105,10 +106,13 @@ async def world(postgres: PostgresEngine, nats_server: NatsEngine, tmp_path: Pat
         yield world
 
 
+TODAY = datetime.now(UTC).date()
+
+
 def body(**changes: Any) -> dict[str, Any]:
     return {
         "number": "12",
-        "day": "2026-11-20",
+        "day": TODAY.isoformat(),
         "subject": "Credenziali per il registro",
         "text": TEXT,
         "signed_by": "La dirigente scolastica, Anna Neri",
@@ -130,7 +134,7 @@ async def test_it_goes_to_everybody_whom_it_concerns_one_recipient_a_message(wor
     circular = await published(world)
     (event,) = await world.house.events(CircularPublished)
     assert isinstance(event, CircularPublished)
-    assert (event.year, event.number, event.day) == ("2026/2027", "12", date(2026, 11, 20))
+    assert (event.year, event.number, event.day) == (school_year(TODAY), "12", TODAY)
     assert {(s.audience.value, s.holders, s.by_mail) for s in event.sizes} == {
         ("guardians", 2, 1),
         ("pupils", 2, 1),
@@ -162,8 +166,14 @@ async def test_it_goes_to_everybody_whom_it_concerns_one_recipient_a_message(wor
             )
             assert (other.status_code, other.json()["type"]) == (409, "urn:custode:problem:number-taken")
         assert (await office.post("/api/notifications/circulars", json=body(number="013"))).status_code == 201
-        next_year = await office.post("/api/notifications/circulars", json=body(day="2027-09-03"))
+        next_year = await office.post(
+            "/api/notifications/circulars", json=body(day=(TODAY + timedelta(days=365)).isoformat())
+        )
         assert next_year.status_code == 201
+        for far in (-367, 400):
+            day = (TODAY + timedelta(days=far)).isoformat()
+            mistyped = await office.post("/api/notifications/circulars", json=body(number="99", day=day))
+            assert mistyped.status_code == 422 and mistyped.json()["errors"][0]["pointer"] == "#/day"
     assert len(await world.house.events(NoticeRequested)) == 3 * 4
 
 
@@ -304,7 +314,7 @@ async def test_withdrawn_with_a_reason_that_its_readers_see_and_nothing_more_lea
 async def test_a_draft_is_seen_beforehand_and_published_once(world: World) -> None:
     form = {
         "numero": "7",
-        "data": "2026-11-22",
+        "data": TODAY.isoformat(),
         "oggetto": "Assemblea <b>sindacale</b>",
         "testo": TEXT,
         "firma": "Anna Neri",
@@ -318,6 +328,8 @@ async def test_a_draft_is_seen_beforehand_and_published_once(world: World) -> No
         assert wrong.status_code == 422
         assert "Scriva l’oggetto della circolare." in wrong.text
         assert "Indichi la data della circolare." in wrong.text
+        far = await office.post("/consegne/circolari/bozze", data=form | {"data": "2206-11-22"})
+        assert far.status_code == 422 and "Controlli la data" in far.text
         (draft,) = re.findall(r'name="bozza" value="([^"]+)"', wrong.text)
         saved = await office.post("/consegne/circolari/bozze", data=form | {"bozza": draft})
         assert saved.headers["location"] == f"/consegne/circolari/bozze/{draft}/anteprima"

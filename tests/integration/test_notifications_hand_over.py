@@ -225,6 +225,13 @@ async def test_at_the_desk_to_a_delegate_undone_and_done_again(house: House) -> 
         pupils = {"slips": [one.slips["Verdi Luca"]], "a": "holder", "dove": "sportello"}
         assert (await desk.post(HAND_OVER.format(one.id), data=pupils)).status_code == 303
         history = (await desk.get(f"/consegne/titolari/account-{mother}")).text
+        details = (await desk.get(f"/consegne/recapiti/{mothers}")).text
+        assert "consegna annullata: «<bdi>riga sbagliata</bdi>»" in details and "Rosa Neri" in details
+        unchosen = await desk.post(PRINT.format(one.id), data={"scelta": "selezione"})
+        assert unchosen.status_code == 422 and "Selezioni almeno una persona" in unchosen.text
+        assert "Verdi Anna" in unchosen.text, "the class itself"
+        again = await desk.get(PRINT.format(one.id))
+        assert (again.status_code, again.headers["Location"]) == (303, f"/consegne/classi/{one.id}")
     for words in ("stampa numero 1", "Rosa Neri", "consegna annullata", "riga sbagliata", "all’intestatario"):
         assert words in history
     assert "allo sportello, segnando il nome" in history and "codice QR" not in history
