@@ -162,9 +162,9 @@ class Planner:
             strict or case.class_id not in self._doubted
         ):
             self._doubted.add(case.class_id)
-            planned.findings.append(Finding("class_of_another_door", "class"))
-        if place and place[-1].new and self._book.is_second(case.klass, self._classes):
-            planned.findings.append(Finding("class_second", "class", params={"title": case.klass.title}))
+            second = bool(place) and place[-1].new and self._book.is_second(case.klass, self._classes)
+            told = Finding("class_second", "class", params={"title": case.klass.title})
+            planned.findings.append(told if second else Finding("class_of_another_door", "class"))
         related = self._guardians.plan(case.fact, case.student, case.school, planned)
         if strict and planned.failed:
             return

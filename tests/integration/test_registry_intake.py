@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from services.registry.enrolments import Entered, Wanted
-from services.registry.imports import EndingFact, Parsed, SchoolFact, Where
+from services.registry.imports import ClassFact, EndingFact, Parsed, SchoolFact, Where
 from services.registry.intake import Options, new_report
 from services.registry.operations import Registry
 from services.registry.report import Outcome, Report
@@ -336,3 +336,25 @@ async def test_thousands_go_in_fast(registry: Registry, pupils: int) -> None:
     assert report.counts.new_pupils == pupils
     assert seen[-1] == (pupils, pupils)
     assert seconds < 30, f"{seconds:.1f} s"
+
+
+async def test_a_file_of_another_school_alone_is_told_so(registry: Registry) -> None:
+    file = parsed(enrolment(pupil("x"), school=OTHER_SCHOOL, line=9))
+    report = await take(registry, file, Options(actor="system:k", only_school=SCHOOL, dry_run=True))
+    assert [(p.code, p.line) for p in report.problems] == [("school_anothers", 9)]
+    assert f"parla della scuola {OTHER_SCHOOL}, non della sua ({SCHOOL})" in report.problems[0].message["it"]
+
+
+async def test_a_second_class_of_the_same_door_is_told_before_it_is_there(registry: Registry) -> None:
+    twins = (
+        ClassFact("1A", 1, "A", None, "1A", SCHOOL, YEAR),
+        ClassFact("1x", 1, "A", None, "1A", SCHOOL, YEAR),
+    )
+    both = parsed(enrolment(pupil("p1")), enrolment(pupil("p2", given_name="B"), klass="1x"), classes=twins)
+    dry = Options(actor="operator", dry_run=True)
+    assert [p.code for p in (await take(registry, both, dry)).problems] == ["class_of_another_door"]
+    await take(registry, parsed(enrolment(pupil("p1"))))
+    more = [enrolment(pupil(f"q{n}", given_name=name), klass="1x") for n, name in enumerate("CD")]
+    report = await take(registry, parsed(*more, classes=twins[1:]), dry)
+    assert [(p.code, p.severity) for p in report.problems] == [("class_second", "warning")]
+    assert "una seconda classe 1A" in report.problems[0].message["it"]

@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 from services.registry.operations import Registry
-from tests.integration.registry_fixtures import kek_file, registry, registry_settings
+from shared.contracts.event import Context
+from shared.contracts.registry import RestrictionGround
+from tests.integration.registry_fixtures import SCHOOL, kek_file, registry, registry_settings
 from tests.integration.test_registry_browser import entered
 from tests.integration.test_registry_http import Signed, session, signed, site
 
@@ -58,3 +60,41 @@ async def test_each_link_of_a_persons_page_leads_to_a_page(
                 assert answer.status_code < 400, (page, link)
                 followed.add(link)
     assert wanted <= followed
+
+
+async def test_a_service_that_is_shut_has_no_button_to_take_it_away(
+    site: httpx.AsyncClient, registry: Registry, signed: Signed
+) -> None:
+    known = await entered(registry)
+    (carla, _), anna = known.guardians, known.student
+    operator = Context(actor="operator", correlation="c")
+    await registry.people.activate_justification(SCHOOL, carla, anna, context=operator)
+    headers = session(signed.sign_in("s1", "secretary"))
+    open_ = await site.get(f"{PEOPLE}/{carla}", headers=headers)
+    assert "Togli la giustificazione online" in open_.text
+    await registry.people.restrict(
+        SCHOOL,
+        carla,
+        anna,
+        on=registry.people.today,
+        ground=RestrictionGround.court_order,
+        reason="decreto",
+        context=operator,
+    )
+    shut = await site.get(f"{PEOPLE}/{carla}", headers=headers)
+    assert "Non giustifica online." in shut.text
+    assert "Togli la giustificazione online" not in shut.text
+    assert "chi gestisce l’impianto" in shut.text and "il personale della scuola" not in shut.text
+
+
+async def test_what_is_missing_of_an_appointment_and_a_list_is_named(
+    site: httpx.AsyncClient, signed: Signed
+) -> None:
+    headers = session(signed.sign_in("s1", "secretary"))
+    empty = await site.post("/registro/sportello/incarichi", data={}, headers=headers)
+    assert empty.status_code == 422
+    assert all(text in empty.text for text in ("Manca il cognome.", "Manca il nome.", "Scelga il ruolo."))
+    for page in ("incarichi/elenco", "caselle"):
+        for files in ({"file": ("", b"")}, {"other": ("a.csv", b"a")}):
+            sent = await site.post(f"/registro/sportello/{page}/anteprima", files=files, headers=headers)
+            assert (sent.status_code, "Scelga un file." in sent.text) == (422, True), page
