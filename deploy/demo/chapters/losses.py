@@ -14,7 +14,9 @@ async def denied_and_granted(stage: Stage) -> None:
     asked = {"motivation": "password dimenticata", "identity_check": "identity_document"}
     async with stage.desk(school) as desk, stage.desk(school, StaffRole.principal) as principal:
         await desk.say(f"{life}/regeneration", asked, refused=409)
-        stage.tell.done("nothing is regenerated on the spot: here it takes a request, and a decision with a name to it")
+        stage.tell.done(
+            "nothing is regenerated on the spot: here it takes a request, and a decision with a name to it"
+        )
         request = (await desk.say(f"{life}/regenerations", asked))["request"]
         path = f"/api/identity/regenerations/{request}"
         await principal.say(f"{path}/deny", {"reason": "la password si può ancora cambiare da sé"})
