@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shared.contracts.policy import PRESETS
 from shared.ids import new_id
 from tests.hostile.bodies import BODIES, NOTE
 from tests.hostile.operations import Service
@@ -74,7 +75,10 @@ def provoke_policy(service: Service, ruler: Mapping[str, str]) -> None:
     service.say(f"{_POLICY}/preview", ruler, 200, {"preset": "email"})
     service.say(_POLICY, ruler, 409, {"preset": "email", "reason": NOTE, "seen": 0})
     service.say(_POLICY, ruler, 422, {"preset": "email", "reason": NOTE, "in_force_from": "2020-01-01"})
-    service.say(_POLICY, ruler, 200, {"preset": "paper", "reason": NOTE})
+    strict = PRESETS["paper"].model_dump(
+        mode="json"
+    )  # as a preset it would keep until when passwords suffice
+    service.say(_POLICY, ruler, 200, {"policy": strict, "reason": NOTE})
 
 
 _GOOGLE = "First Name [Required],Last Name [Required],Email Address [Required],Status [READ ONLY]"
