@@ -109,9 +109,12 @@ async def test_single_enrolments_are_answered_with_these_warnings(
     second = {"id": "c2", "grade": 1, "section": "B"}
     other = {"id": "78", "family_name": "Neri", "given_name": "Ugo"}
     assert await enrolled(site, key, pupil=other, guardians=[], **{"class": second}) == []
-    for wrong in ({"id": "c2", "grade": 1, "section": "a"}, {"id": "c3", "grade": 1, "section": "A"}):
+    for wrong, told in (
+        ({"id": "c2", "grade": 1, "section": "a"}, "class_of_another_door"),
+        ({"id": "c3", "grade": 1, "section": "A"}, "class_second"),
+    ):
         third = {"id": f"{wrong['id']}x", "family_name": "Blu", "given_name": "Ida"}
         found = await enrolled(site, key, pupil=third, guardians=[], **{"class": wrong})
-        assert found == [("#/class", "class_of_another_door")]
+        assert found == [("#/class", told)]
     curricula = {"id": "c4", "grade": 1, "section": "B", "curriculum": "classico"}
     assert ("#/class", "class_of_another_door") in await enrolled(site, key, **{"class": curricula})
