@@ -37,17 +37,29 @@ class Recorder:
                 entry["outcome"] = report.outcome
 
     def save(self, path: Path = RECORD) -> None:
-        """Keeps what was recorded of tests that did not run this time, so that a part can be run alone."""
+        """Keeps what was recorded of tests that did not run this time, so that a part can be run alone: not of
+        functions that are gone, nor of a function's parameters once it ran without any."""
         kept: dict[tuple[str, str], dict[str, Any]] = {}
         if path.exists():
             for entry in json.loads(path.read_text())["tests"]:
                 kept[entry["row"], entry["test"]] = entry
         ran = {test for _, test in self._rows}
-        kept = {key: entry for key, entry in kept.items() if key[1] not in ran}
+        kept = {
+            (row, test): entry
+            for (row, test), entry in kept.items()
+            if test not in ran and test.partition("[")[0] not in ran and _stands(test)
+        }
         path.parent.mkdir(exist_ok=True)
         tests = sorted((kept | self._rows).values(), key=lambda entry: (entry["row"], entry["test"]))
         document = {"recorded": datetime.now(UTC).isoformat(timespec="seconds"), "tests": tests}
         path.write_text(json.dumps(document, indent=1))
+
+
+def _stands(test: str) -> bool:
+    """Whether the function of a test's node id is still in its file."""
+    name, _, function = test.partition("[")[0].partition("::")
+    path = RECORD.parent.parent / name
+    return path.exists() and f"def {function.rpartition('::')[2]}(" in path.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(wrapper=True)
