@@ -6,14 +6,17 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Page, async_playwright
 from starlette.types import ASGIApp
+
+from deploy.engines.place import temporary_folder
+from deploy.engines.process import Process, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -21,6 +24,15 @@ ASSETS = Path(__file__).parent / "assets"
 AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _QUIET = (
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-default-apps",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--force-color-profile=srgb",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -40,17 +52,43 @@ def find_chromium() -> str:
     pytest.skip(reason)
 
 
-@asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
-    """A Chromium of our own, closed at the end."""
-    executable = find_chromium()
-    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=[*_QUIET, *sandbox])
-        try:
-            yield browser
-        finally:
-            await browser.close()
+class Chromium:
+    """The one Chromium of a test process: to start it costs seconds, a fresh profile in it next to nothing."""
+
+    def __init__(self) -> None:
+        self._folder: AbstractContextManager[Path] | None = None
+        self._process: Process | None = None
+        self._port = Path()
+
+    def address(self) -> str:
+        """Where its DevTools listen; starts it if it does not run."""
+        if self._process is None or not self._process.alive:
+            self._start()
+        port = self._port.read_text().partition("\n")[0]
+        return f"http://127.0.0.1:{port}"
+
+    def _start(self) -> None:
+        self.stop()
+        executable = find_chromium()
+        self._folder = temporary_folder()
+        folder = self._folder.__enter__()
+        self._port = folder / "profile" / "DevToolsActivePort"
+        sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+        places = (f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0")
+        argv = [executable, *_QUIET, *sandbox, *places, "about:blank"]
+        self._process = Process("chromium", argv, folder / "chromium.log", os.environ)
+        self._process.start()
+        wait_until(lambda: self._port.exists() and "\n" in self._port.read_text(), self._process, 60)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+        if self._folder is not None:
+            self._folder.__exit__(None, None, None)
+        self._process = self._folder = None
+
+
+chromium = Chromium()
 
 
 @asynccontextmanager
@@ -58,7 +96,8 @@ async def browser_page(
     width: int = 360, height: int = 800, javascript: bool = True, locale: str = "it-IT"
 ) -> AsyncIterator[Page]:
     """A page in a fresh browser profile; what its console called an error is in `page_errors(page)`."""
-    async with launched() as browser:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.connect_over_cdp(chromium.address())
         context = await browser.new_context(
             viewport={"width": width, "height": height}, java_script_enabled=javascript, locale=locale
         )
@@ -74,6 +113,7 @@ async def browser_page(
             _errors.pop(page, None)
             _javascript.pop(page, None)
             await context.close()
+            await browser.close()
 
 
 _errors: dict[Page, list[str]] = {}

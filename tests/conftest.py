@@ -17,6 +17,7 @@ from shared.eventstore.projection import Projector
 from shared.eventstore.store import EventStore
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 from shared.runtime import KERNEL
+from tests.browser_harness import chromium
 
 pytest_plugins = ["tests.requirements_record"]
 
@@ -25,6 +26,10 @@ hypothesis.settings.load_profile("custode")
 
 _numbers = itertools.count(1)
 OWN_TABLES = Path(__file__).parent / "integration" / "kernel_migrations"
+
+
+def pytest_sessionfinish() -> None:
+    chromium.stop()
 
 
 @pytest.fixture(scope="session")
