@@ -1,7 +1,6 @@
 """Real engines for the tests: started once, thrown away afterwards."""
 
 import asyncio
-import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,14 +16,16 @@ from shared.eventstore.projection import Projector
 from shared.eventstore.store import EventStore
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 from shared.runtime import KERNEL
+from tests import databases, memory
 from tests.browser_harness import chromium
+
+memory.work_in_it()
 
 pytest_plugins = ["tests.requirements_record"]
 
 hypothesis.settings.register_profile("custode", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("custode")
 
-_numbers = itertools.count(1)
 OWN_TABLES = Path(__file__).parent / "integration" / "kernel_migrations"
 
 
@@ -68,6 +69,7 @@ class Kernel(SimpleNamespace):
 
     postgres: PostgresEngine
     stack: list[asyncpg.Pool]
+    made: list[str]
     kek: KeyEncryptionKey
 
     async def store(self, service: str, project: object = None, database: str | None = None) -> EventStore:
@@ -79,21 +81,19 @@ class Kernel(SimpleNamespace):
         return EventStore(service, pool, Keyring(keys, self.kek), nothing)
 
     async def database(self, service: str) -> str:
-        name = f"test_{service}_{next(_numbers)}_{os.getpid()}"
-        admin = await asyncpg.connect(self.postgres.admin_url("postgres"))
-        await admin.execute(f'create database "{name}" owner "{service}_owner"')
-        await admin.close()
-        await migrations.migrate(
-            self.postgres.role_url(f"{service}_owner", name),
-            [("eventstore", KERNEL / "eventstore" / "migrations"), ("test", OWN_TABLES)],
-            service_role=service,
-        )
+        name = await databases.create(self.postgres, service, ("test", OWN_TABLES))
+        self.made.append(name)
         return name
+
+    async def close(self) -> None:
+        for pool in self.stack:
+            await asyncio.wait_for(pool.close(), 10)
+        for name in self.made:
+            await databases.drop(self.postgres, name)
 
 
 @pytest.fixture
 async def kernel(postgres: PostgresEngine, kek: KeyEncryptionKey) -> AsyncIterator[Kernel]:
-    made = Kernel(postgres=postgres, stack=[], kek=kek)
+    made = Kernel(postgres=postgres, stack=[], made=[], kek=kek)
     yield made
-    for pool in made.stack:
-        await asyncio.wait_for(pool.close(), 10)
+    await made.close()

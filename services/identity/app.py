@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import uvloop
@@ -118,6 +118,11 @@ class Parts:
         return app
 
 
+@cache
+def _pages() -> Pages:
+    return Pages("Accesso", [HERE / "templates"], [HERE / "locales"])
+
+
 @asynccontextmanager
 async def put_together(common: CommonSettings, settings: IdentitySettings) -> AsyncIterator[Parts]:
     """Open the runtime and build every part; nothing works in the background yet."""
@@ -144,7 +149,7 @@ async def put_together(common: CommonSettings, settings: IdentitySettings) -> As
         web = WebSettings(site_url=common.site_url, instance=common.instance, extra_hosts=(settings.listen,))
         front = Front(
             settings=web,
-            pages=Pages("Accesso", [HERE / "templates"], [HERE / "locales"]),
+            pages=_pages(),
             commands=runtime.commands,
             queries=Queries(runtime.pool),
             signing_in=signing_in,

@@ -1,5 +1,6 @@
 """The web front of notifications: the desk's pages and the JSON API, on the shared house style."""
 
+from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -39,6 +40,11 @@ from shared.web.templating import Pages
 HERE = Path(__file__).parent
 
 
+@cache
+def _pages() -> Pages:
+    return Pages("Consegne", template_folders=[HERE / "templates"], translations=[HERE / "locales"])
+
+
 def build_web(
     common: CommonSettings,
     runtime: Runtime,
@@ -52,7 +58,7 @@ def build_web(
     settings = WebSettings(
         site_url=common.site_url, instance=common.instance, extra_hosts=(runtime.settings.listen,)
     )
-    pages = Pages("Consegne", template_folders=[HERE / "templates"], translations=[HERE / "locales"])
+    pages = _pages()
     metrics = CollectorRegistry()
     runtime.measure(metrics)
     app = create_web_app(

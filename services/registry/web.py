@@ -1,5 +1,6 @@
 """The web front of the registry: the signed-in home and the JSON API."""
 
+from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -44,6 +45,11 @@ PEOPLE = (
 )
 
 
+@cache
+def _pages() -> Pages:
+    return Pages("Registro", template_folders=[HERE / "templates"], translations=[HERE / "locales"])
+
+
 def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
     runtime = registry.runtime
     settings = WebSettings(
@@ -63,7 +69,7 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
     app = create_web_app(
         "registry",
         settings=settings,
-        pages=Pages("Registro", template_folders=[HERE / "templates"], translations=[HERE / "locales"]),
+        pages=_pages(),
         introspector=introspector,
         confirmer=BusConfirmer(runtime.bus),
         checks=runtime.checks(),

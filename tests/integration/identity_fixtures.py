@@ -7,12 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from deploy.engines import PostgresEngine
-from services.identity.app import Parts, put_together
+from services.identity.app import MIGRATIONS, Parts, put_together
 from services.identity.domain.account import account_id
 from services.identity.operations import Issuance, issue_by_desk
 from services.identity.settings import IdentitySettings
@@ -38,6 +37,7 @@ from shared.ids import new_id
 from shared.keyring.keyring import KeyEncryptionKey
 from shared.sealing import Binding, InitialSecret, new_private_key, open_secret, public_key_text
 from shared.settings import CommonSettings
+from tests import databases
 from tests.conftest import Kernel
 
 SITE = "http://localhost:8480"
@@ -214,11 +214,9 @@ async def identity_world(
     home.mkdir()
     (home / "kek").write_bytes(key)
     (home / "pepper").write_bytes(os.urandom(32))
-    kernel = Kernel(postgres=postgres, stack=[], kek=KeyEncryptionKey(key))
-    database = f"test_identity_{new_id()}"
-    admin = await asyncpg.connect(postgres.admin_url("postgres"))
-    await admin.execute(f'create database "{database}" owner "identity_owner"')
-    await admin.close()
+    kernel = Kernel(postgres=postgres, stack=[], made=[], kek=KeyEncryptionKey(key))
+    database = await databases.create(postgres, "identity", ("identity", MIGRATIONS))
+    kernel.made.append(database)
     urls = {
         "DATABASE_URL": postgres.role_url("identity", database),
         "MIGRATION_URL": postgres.role_url("identity_owner", database),
@@ -237,5 +235,4 @@ async def identity_world(
         async with put_together(common, settings) as parts:
             yield World(parts, sources, environment)
     finally:
-        for pool in kernel.stack:
-            await pool.close()
+        await kernel.close()

@@ -5,7 +5,6 @@ would; identity's answer to claims is a small responder on the real bus, with se
 """
 
 import asyncio
-import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,7 +32,6 @@ from services.notifications.resending import follow_registry
 from services.notifications.return_paths import ReturnPaths
 from services.notifications.sending import Sending
 from services.notifications.settings import NotificationsSettings
-from shared import migrations
 from shared.contracts.event import Context, Event, Personal, Recorded
 from shared.contracts.identity import (
     AccountCode,
@@ -69,7 +67,7 @@ from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, Committed, Foreign, Unit
 from shared.ids import new_id
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
-from shared.runtime import KERNEL, Runtime, open_runtime
+from shared.runtime import Runtime, open_runtime
 from shared.sealing import (
     CLAIM_SUBJECT,
     Binding,
@@ -84,6 +82,7 @@ from shared.sealing import (
     seal_secret,
 )
 from shared.settings import CommonSettings
+from tests import databases
 
 SCHOOL = "RMIC8AB00X"
 OTHER_SCHOOL = "MIIS00100A"
@@ -91,7 +90,6 @@ YEAR = "2026/2027"
 MIGRATIONS = Path("services/notifications/migrations")
 SITE = "http://localhost:8480"
 CONTEXT = Context(actor="system:test", correlation="c-test")
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -400,19 +398,6 @@ class House:
         return account
 
 
-async def new_database(postgres: PostgresEngine, service: str, *components: tuple[str, Path]) -> str:
-    name = f"notif_{service}_{next(_numbers)}_{os.getpid()}"
-    admin = await asyncpg.connect(postgres.admin_url("postgres"))
-    await admin.execute(f'create database "{name}" owner "{service}_owner"')
-    await admin.close()
-    await migrations.migrate(
-        postgres.role_url(f"{service}_owner", name),
-        [("eventstore", KERNEL / "eventstore" / "migrations"), *components],
-        service_role=service,
-    )
-    return name
-
-
 @asynccontextmanager
 async def open_house(postgres: PostgresEngine, bus: NatsEngine, folder: Path) -> AsyncIterator[House]:
     """Everything anew: databases, streams, keys, mail server."""
@@ -420,7 +405,9 @@ async def open_house(postgres: PostgresEngine, bus: NatsEngine, folder: Path) ->
     kek_file = folder / "kek"
     kek_file.write_bytes(os.urandom(32))
     async with AsyncExitStack() as stack:
-        database = await new_database(postgres, "notifications", ("notifications", MIGRATIONS))
+        database = await stack.enter_async_context(
+            databases.fresh(postgres, "notifications", ("notifications", MIGRATIONS))
+        )
         mailbox = Mailbox()
         server = await asyncio.get_running_loop().create_server(
             lambda: SMTP(mailbox, enable_SMTPUTF8=True), "127.0.0.1", 0
@@ -461,7 +448,7 @@ async def open_house(postgres: PostgresEngine, bus: NatsEngine, folder: Path) ->
 async def _other(
     stack: AsyncExitStack, postgres: PostgresEngine, service: str, kek: KeyEncryptionKey
 ) -> EventStore:
-    database = await new_database(postgres, service)
+    database = await stack.enter_async_context(databases.fresh(postgres, service))
     pool = await asyncpg.create_pool(postgres.role_url(service, database), min_size=1, max_size=2)
     keyring = await asyncpg.create_pool(postgres.urls(service).keyring, min_size=1, max_size=2)
     stack.push_async_callback(pool.close)

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -19,9 +18,9 @@ from services.registry.projections import project
 from services.registry.settings import RegistrySettings
 from shared.contracts.policy import PAPER
 from shared.contracts.registry import Relationship
-from shared.ids import new_id
 from shared.runtime import Runtime, open_runtime
 from shared.settings import CommonSettings
+from tests import databases
 
 SCHOOL = "RMIC8AB00X"
 OTHER_SCHOOL = "MIIS00100A"
@@ -38,18 +37,15 @@ def kek_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def registry_settings(postgres: PostgresEngine) -> RegistrySettings:
-    """A fresh database; the schema is made by the first runtime that opens it."""
-    name = f"registry_{new_id().replace('-', '')}"
-    admin = await asyncpg.connect(postgres.admin_url("postgres"))
-    await admin.execute(f'create database "{name}" owner registry_owner')
-    await admin.close()
-    return RegistrySettings(
-        database_url=SecretStr(postgres.role_url("registry", name)),
-        migration_url=SecretStr(postgres.role_url("registry_owner", name)),
-        keyring_url=SecretStr(postgres.urls("registry").keyring),
-        listen="127.0.0.1:8101",
-    )
+async def registry_settings(postgres: PostgresEngine) -> AsyncIterator[RegistrySettings]:
+    """A fresh database."""
+    async with databases.fresh(postgres, "registry", ("registry", HERE / "migrations")) as name:
+        yield RegistrySettings(
+            database_url=SecretStr(postgres.role_url("registry", name)),
+            migration_url=SecretStr(postgres.role_url("registry_owner", name)),
+            keyring_url=SecretStr(postgres.urls("registry").keyring),
+            listen="127.0.0.1:8101",
+        )
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import httpx
 
 from deploy.engines import NatsEngine, PostgresEngine
 from deploy.engines.ports import free_port
-from tests.integration.notifications_fixtures import new_database
+from tests import databases
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,9 +69,11 @@ async def test_the_process_starts_announces_its_key_and_leaves(
     postgres: PostgresEngine, nats_server: NatsEngine, tmp_path: Path
 ) -> None:
     await nats_server.wipe()
-    database = await new_database(postgres, "notifications")
     seed = nats_server.seed_file("notifications")
-    async with process(postgres, nats_server.url, seed, tmp_path, database) as (site, log, running):
+    async with (
+        databases.fresh(postgres, "notifications") as database,
+        process(postgres, nats_server.url, seed, tmp_path, database) as (site, log, running),
+    ):
         body = await ready(site, log, 200)
         assert set(body["checks"]) >= {"database", "bus", "relay", "epoch-keys", "reader:identity"}  # type: ignore[call-overload]
         connection = await asyncpg.connect(postgres.role_url("notifications", database))
@@ -94,9 +96,11 @@ async def test_the_process_starts_announces_its_key_and_leaves(
 async def test_it_starts_without_the_bus(
     postgres: PostgresEngine, nats_server: NatsEngine, tmp_path: Path
 ) -> None:
-    database = await new_database(postgres, "notifications")
     seed = nats_server.seed_file("notifications")
-    async with process(postgres, "nats://127.0.0.1:1", seed, tmp_path, database) as (site, log, running):
+    async with (
+        databases.fresh(postgres, "notifications") as database,
+        process(postgres, "nats://127.0.0.1:1", seed, tmp_path, database) as (site, log, running),
+    ):
         body = await ready(site, log, 503)
         checks = body["checks"]
         assert isinstance(checks, dict)

@@ -1,10 +1,10 @@
-"""Databases for the machines: migrated once, then copied for every example."""
+"""Where the machines play: an event loop, databases of their own, copies of a service over one of them."""
 
 import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from shared.eventstore.rebuild import Rebuild
 from shared.eventstore.store import EventStore
 from shared.keyring.keyring import KeyEncryptionKey, Keyring
 from shared.runtime import KERNEL
+from tests import databases
 
 T = TypeVar("T")
 _TABLES = Path(__file__).parent / "migrations"
@@ -66,30 +67,15 @@ class Ground:
     tables: Path = _TABLES
     keyring: str = "keyring"
     """The database that the keys of people are in."""
-    _template: str = ""
-    _made: list[str] = field(default_factory=list)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
     async def database(self) -> str:
-        if not self._template:
-            self._template = f"machine_{os.getpid()}_{next(_numbers)}"
-            await self._admin(f'create database "{self._template}" owner "{self.service}_owner"')
-            await migrations.migrate(
-                self.postgres.role_url(f"{self.service}_owner", self._template),
-                [("eventstore", KERNEL / "eventstore" / "migrations"), (self.component, self.tables)],
-                service_role=self.service,
-            )
-        name = f"{self._template}_{next(_numbers)}"
-        await self._admin(
-            f'create database "{name}" template "{self._template}" owner "{self.service}_owner"'
-        )
-        self._made.append(name)
-        return name
+        return await databases.create(self.postgres, self.service, (self.component, self.tables))
 
     async def drop(self, database: str) -> None:
-        await self._admin(f'drop database "{database}" with (force)')
+        await databases.drop(self.postgres, database)
 
     async def copy(self, database: str, project: Project) -> Copy:
         name = f"copy {next(_numbers)}"
