@@ -11,7 +11,7 @@ these, in every language.
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -100,12 +100,12 @@ def family(folder: Path) -> list[Message]:
     return [message for message in extract(folder) if message.file in listed]
 
 
-def missing(folder: Path, language: str = "en", *, of_family: bool = False) -> list[Message]:
-    """Messages under `folder` that neither its own catalogue nor the shared one has in `language`; `of_family`: of
-    families' pages only."""
+def missing(folder: Path, language: str = "en", among: Iterable[Message] | None = None) -> list[Message]:
+    """The messages `among` those of `folder` (None: all) that neither its own catalogue nor the shared one has in
+    `language`."""
     own = read_catalogue(folder / "locales" / f"{language}.po", language)
     shared = read_catalogue(SHARED_LOCALES / f"{language}.po", language)
-    wanted = family(folder) if of_family else extract(folder)
+    wanted = extract(folder) if among is None else among
     return [m for m in wanted if not _translated(own, m) and not _translated(shared, m)]
 
 
@@ -120,12 +120,12 @@ def faulty(path: Path) -> list[str]:
     ]
 
 
-def update(folder: Path, language: str = "en", *, of_family: bool = False) -> int:
-    """Add the missing messages to the folder's catalogue, untranslated; returns how many."""
+def update(folder: Path, language: str = "en", among: Iterable[Message] | None = None) -> int:
+    """Add the messages that are missing to the folder's catalogue, untranslated; returns how many."""
     path = folder / "locales" / f"{language}.po"
     catalogue = read_catalogue(path, language)
     before = len(catalogue)
-    for message in missing(folder, language, of_family=of_family):
+    for message in missing(folder, language, among):
         catalogue.add(message.id)
     added = len(catalogue) - before
     if added:
@@ -136,6 +136,18 @@ def update(folder: Path, language: str = "en", *, of_family: bool = False) -> in
             HEADER.format(language=language, plural=catalogue.plural_forms).encode() + written.getvalue()
         )
     return added
+
+
+def _settled(folder: Path, language: str, messages: Sequence[Message], check: bool) -> int:
+    """Tells what is missing (`check`) or adds it; how many these are."""
+    if not check:
+        count = update(folder, language, messages)
+        sys.stdout.write(f"{folder}/locales/{language}.po: {count} added\n")
+        return count
+    found = missing(folder, language, messages)
+    for message in found:
+        sys.stdout.write(f"{folder / message.file}:{message.line}: {language}: {message.id!r}\n")
+    return len(found)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -150,14 +162,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("Italian is the source: its messages are the ids")
     total = 0
     languages = TRANSLATIONS if options.family else (options.language,)
-    for folder, language in ((f, tag) for f in options.folders for tag in languages):
-        if options.check:
-            for message in missing(folder, language, of_family=options.family):
-                sys.stdout.write(f"{folder / message.file}:{message.line}: {language}: {message.id!r}\n")
-                total += 1
-        else:
-            count = update(folder, language, of_family=options.family)
-            sys.stdout.write(f"{folder}/locales/{language}.po: {count} added\n")
+    for folder in options.folders:
+        messages = family(folder) if options.family else list(extract(folder))
+        total += sum(_settled(folder, language, messages, options.check) for language in languages)
     return 1 if options.check and total else 0
 
 

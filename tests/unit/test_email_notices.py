@@ -15,7 +15,6 @@ from services.notifications.channels.email.notices import CircularMail, Reminder
 from services.notifications.channels.languages import LANGUAGES, Language, Role, texts
 from services.notifications.channels.people import SchoolHead
 from services.notifications.domain.school_texts import Words
-from shared.web.messages import TRANSLATIONS, family, faulty, missing
 from tests.unit.test_email_compose import a_mail
 
 SITE = "https://registro.example.edu.it/s/montessori"
@@ -145,12 +144,3 @@ def test_every_language_has_the_keys_and_placeholders_of_italian() -> None:
 
 def _names(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
-
-
-@pytest.mark.requirement("M14", part="pages of circulars")
-@pytest.mark.parametrize("language", TRANSLATIONS)
-def test_no_message_of_a_familys_page_is_missing(language: str) -> None:
-    folder = Path("services/notifications")
-    assert len(family(folder)) > 25
-    assert missing(folder, language, of_family=True) == []
-    assert faulty(folder / "locales" / f"{language}.po") == []

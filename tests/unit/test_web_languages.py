@@ -1,5 +1,6 @@
 """The languages of M14: families' pages in all of them, the desk's in Italian and English."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import services.notifications
 import services.registry
 import shared.web
 from shared.web.i18n import DESK_LANGUAGES, LANGUAGES, Catalogues
-from shared.web.messages import FAMILY, TRANSLATIONS, family, faulty, main, missing, update
+from shared.web.messages import FAMILY, TRANSLATIONS, Message, family, faulty, main, missing, update
 
 WEB = Path(shared.web.__file__).parent
 IDENTITY = Path(services.identity.__file__).parent
@@ -17,12 +18,18 @@ REGISTRY = Path(services.registry.__file__).parent
 NOTIFICATIONS = Path(services.notifications.__file__).parent
 
 
+@cache
+def _of_families(folder: Path) -> list[Message]:
+    return family(folder)
+
+
 @pytest.mark.requirement("M14", part="families' pages in nine languages, nothing missing")
 @pytest.mark.parametrize("language", TRANSLATIONS)
 @pytest.mark.parametrize("folder", [WEB, IDENTITY, REGISTRY, NOTIFICATIONS], ids=lambda folder: folder.name)
 def test_no_message_of_a_familys_page_is_missing(folder: Path, language: str) -> None:
-    assert len(family(folder)) > 20
-    assert missing(folder, language, of_family=True) == []
+    messages = _of_families(folder)
+    assert len(messages) > 20
+    assert missing(folder, language, messages) == []
     assert faulty(folder / "locales" / f"{language}.po") == []
 
 
@@ -61,7 +68,7 @@ def test_what_families_read_is_listed_apart(tmp_path: Path, capsys: pytest.Captu
     assert [message.id for message in family(tmp_path)] == ["I miei figli"]
     assert main(["--family", "--check", str(tmp_path)]) == 1
     assert capsys.readouterr().out.count("I miei figli") == len(TRANSLATIONS) == 8
-    assert update(tmp_path, "ar", of_family=True) == 1
+    assert update(tmp_path, "ar", family(tmp_path)) == 1
     assert "Classi" not in (tmp_path / "locales" / "ar.po").read_text("utf-8")
     catalogue = tmp_path / "locales" / "fr.po"
     head = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
