@@ -3,7 +3,6 @@
 `make pictures` puts the pictures into docs/images/school; otherwise they stay in build/screenshots.
 """
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from deploy.demo.memory import Key
 from shared.contracts.identity import AccountRole, StaffRole
 from tests.acceptance.installation import Installation, School, account_of
 from tests.acceptance.people import at_the_desk, first_access, printed_keys, teacher_of
-from tests.browser_harness import assert_accessible, browser_page, page_errors, screenshot
+from tests.browser_harness import PICTURED, assert_accessible, browser_page, page_errors, screenshot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.browser]
 PICTURES = Path(__file__).parents[2] / "docs" / "images" / "school"
@@ -85,12 +84,12 @@ async def _seen(page: Page, world: World, path: str, name: str, width: int) -> N
     await assert_accessible(page)
     assert not page_errors(page), f"{path}: {page_errors(page)}"
     picture = await screenshot(page, f"school-{name}-{width}")
-    if ALL and name in SHOWN and width == SHOWN[name]:
+    if picture and width == SHOWN.get(name):
         PICTURES.mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, PICTURES / f"{name}.png")
 
 
-ALL = os.environ.get("CUSTODE_PICTURES")
+ALL = PICTURED
 """Then each page at both widths; else those of the desk on a screen and the others on a phone: each service's own tests
 look at its pages at both."""
 SHOWN = {
