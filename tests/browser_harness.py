@@ -77,7 +77,9 @@ class Chromium:
         sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
         places = (f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0")
         argv = [executable, *_QUIET, *sandbox, *places, "about:blank"]
-        self._process = Process("chromium", argv, folder / "chromium.log", os.environ)
+        self._process = Process(
+            "chromium", argv, folder / "chromium.log", os.environ | {"TMPDIR": str(folder)}
+        )
         self._process.start()
         wait_until(lambda: self._port.exists() and "\n" in self._port.read_text(), self._process, 60)
 

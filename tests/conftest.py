@@ -20,8 +20,10 @@ from tests import databases, memory
 from tests.browser_harness import chromium
 
 memory.work_in_it()
+os.environ |= {"CUSTODE_IDENTITY_ARGON2_MEMORY": "1024", "CUSTODE_IDENTITY_ARGON2_PASSES": "1"}
+"""Hashes of the installations that tests start are cheap; the acceptance tests' are as they are shipped."""
 
-pytest_plugins = ["tests.requirements_record"]
+pytest_plugins = ["tests.requirements_record", "tests.sharing"]
 
 hypothesis.settings.register_profile("custode", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("custode")

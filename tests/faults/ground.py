@@ -26,7 +26,8 @@ from tests.faults.scenario import Report
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_HASHES = ("CUSTODE_IDENTITY_ARGON2_MEMORY", "CUSTODE_IDENTITY_ARGON2_PASSES")
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", *_HASHES)
 
 
 class NotReady(Exception):

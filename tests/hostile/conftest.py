@@ -11,7 +11,7 @@ from deploy.supervisor import Running
 from tests.acceptance.installation import Installation, School
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def installation() -> AsyncIterator[Installation]:
     with temporary_folder() as folder:
         settings = Settings(data=folder / "data", base_port=0, instance="hostile")
@@ -19,11 +19,11 @@ async def installation() -> AsyncIterator[Installation]:
             yield Installation(running, http)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def mailing(installation: Installation) -> School:
     return await installation.school("email")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def printing(installation: Installation) -> School:
     return await installation.school("paper")

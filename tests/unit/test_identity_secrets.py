@@ -18,7 +18,7 @@ from services.identity.initial_secrets import (
     new_user_codes,
 )
 from services.identity.passwords import Cost, Hasher, HasherBusy, Peppers, normalised
-from services.identity.secret_stock import passwords
+from services.identity.secret_stock import IN_STOCK, Stock, passwords
 
 CHEAP = Cost(memory=1024, passes=1)
 PEPPER = os.urandom(32)
@@ -123,6 +123,30 @@ async def test_a_bulk_issue_does_not_fill_the_queue() -> None:
     taken = await bulk
     assert len({one.plain for one in taken}) == 50
     assert all([await hasher.verify(canonical_password(one.plain), one.verifier) for one in taken])
+    await stock.close()
+
+
+async def test_no_more_is_hashed_ahead_than_was_asked_for_at_once(hasher: Hasher) -> None:
+    drawn = 0
+
+    def draw() -> str:
+        nonlocal drawn
+        drawn += 1
+        return new_password()
+
+    async def rest() -> int:
+        seen = -1
+        while seen != drawn:
+            seen = drawn
+            await asyncio.sleep(0.1)
+        return drawn
+
+    stock = Stock(hasher, draw, canonical_password)
+    assert await rest() == 0
+    taken = 0
+    for asked, ahead in ((1, 1), (1, 1), (20, 20), (1, 20), (IN_STOCK + 9, IN_STOCK)):
+        taken += len(await stock.take(asked))
+        assert await rest() - taken == ahead
     await stock.close()
 
 
