@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from deploy.engines.process import Process, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
+PHONE, SCREEN = 360, 1280
+BOTH = (PHONE, SCREEN)
 PICTURED = bool(os.environ.get("CUSTODE_PICTURES"))
 ASSETS = Path(__file__).parent / "assets"
 AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -180,6 +182,17 @@ async def screenshot(page: Page, name: str) -> Path | None:
     path = SCREENSHOTS / f"{name}.png"
     await page.screenshot(path=path, full_page=True)
     return path
+
+
+async def look(page: Page, name: str, widths: Sequence[int] = ()) -> None:
+    """Accessible, and pictured as <name>-<width>.png: as wide as the page is, or at each of these widths."""
+    size = page.viewport_size
+    assert size is not None
+    for width in widths or (size["width"],):
+        await page.set_viewport_size({"width": width, "height": size["height"]})
+        await assert_accessible(page)
+        await screenshot(page, f"{name}-{width}")
+    await page.set_viewport_size(size)
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from deploy.engines import PostgresEngine
 from shared.contracts.policy import EMAIL, PAPER
 from shared.web.settings import WebSettings
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import BOTH, browser_page, free_port, look, page_errors, served
 from tests.integration.identity_fixtures import World, identity_world
 
 pytestmark = pytest.mark.browser
@@ -32,11 +32,6 @@ async def site(world: World) -> AsyncIterator[str]:
         yield origin
 
 
-async def look(page: Page, name: str) -> None:
-    await assert_accessible(page)
-    await screenshot(page, f"identity-{name}")
-
-
 async def enter(page: Page, code: str, password: str) -> None:
     await page.get_by_label("Codice utente").fill(code)
     await page.get_by_label("Password", exact=True).fill(password)
@@ -50,28 +45,28 @@ async def test_first_access_forced_change_and_sign_in_again(
     _, code, secret = await world.a_guardian(EMAIL)
     async with browser_page(width=width, javascript=javascript) as page:
         await page.goto(f"{site}/s/liceo-prova")
-        await look(page, f"sign-in-{width}")
+        await look(page, "identity-sign-in")
         await enter(page, code, "non è questa la password")
         await page.get_by_role("heading", name="Accesso non riuscito").wait_for()
-        await look(page, f"sign-in-wrong-{width}")
+        await look(page, "identity-sign-in-wrong")
         await enter(page, code, secret.password)
         await page.wait_for_url("**/accesso/cambio-password")
-        await look(page, f"forced-change-{width}")
+        await look(page, "identity-forced-change")
         await page.get_by_label("Password ricevuta dalla scuola").fill(secret.password)
         await page.get_by_label("Nuova password", exact=True).fill("passwordpassword")
         await page.get_by_label("Ripeta la nuova password").fill("passwordpassword")
         await page.get_by_role("button", name="Cambia password").click()
         await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
-        await look(page, f"forced-change-refused-{width}")
+        await look(page, "identity-forced-change-refused")
         await page.get_by_label("Password ricevuta dalla scuola").fill(secret.password)
         await page.get_by_label("Nuova password", exact=True).fill(CHOSEN)
         await page.get_by_label("Ripeta la nuova password").fill(CHOSEN)
         await page.get_by_role("button", name="Cambia password").click()
         await page.wait_for_url("**/accesso/cambiata")
-        await look(page, f"changed-{width}")
+        await look(page, "identity-changed")
         await page.get_by_role("button", name="Esci").click()
         await page.wait_for_url("**/accesso/uscita")
-        await look(page, f"signed-out-{width}")
+        await look(page, "identity-signed-out")
         await page.get_by_role("link", name="Accedi di nuovo").click()
         await enter(page, code, secret.password)
         await page.get_by_role("heading", name="Accesso non riuscito").wait_for()
@@ -81,23 +76,22 @@ async def test_first_access_forced_change_and_sign_in_again(
         assert not unforeseen
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-async def test_the_other_pages(world: World, site: str, width: int) -> None:
+async def test_the_other_pages(world: World, site: str) -> None:
     _, code, secret = await world.a_guardian(PAPER)
-    async with browser_page(width=width) as page:
+    async with browser_page() as page:
         await page.goto(f"{site}/s/liceo-prova")
         await page.get_by_role("link", name="Ho perso le credenziali").click()
-        await look(page, f"lost-{width}")
+        await look(page, "identity-lost", BOTH)
         await page.get_by_role("link", name="Torna all’accesso").click()
         await page.get_by_role("link", name="Cambia password").click()
-        await look(page, f"change-{width}")
+        await look(page, "identity-change", BOTH)
         await page.goto(f"{site}/accesso/")
         await enter(page, code, secret.password)
         await page.get_by_role("heading", name="Le consigliamo di cambiare la password").wait_for()
-        await look(page, f"advice-{width}")
+        await look(page, "identity-advice", BOTH)
         await page.get_by_role("link", name="Cambia password").click()
-        await look(page, f"change-signed-in-{width}")
+        await look(page, "identity-change-signed-in", BOTH)
         await page.goto(f"{site}/accesso/cambio-password?lang=en")
-        await look(page, f"change-english-{width}")
+        await look(page, "identity-change-english", BOTH)
         await page.goto(f"{site}/s/nessuna")
-        await look(page, f"unknown-school-{width}")
+        await look(page, "identity-unknown-school", BOTH)

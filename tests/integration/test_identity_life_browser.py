@@ -14,7 +14,7 @@ from shared.contracts.identity import AccountRole, StaffRole
 from shared.contracts.registry import EnrolmentKind
 from shared.ids import new_id
 from shared.web.settings import WebSettings
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import browser_page, free_port, look, page_errors, served
 from tests.integration.identity_fixtures import SCHOOL, World, enrolled, identity_world, linked
 from tests.integration.test_identity_life_pages import EMAIL_LAX, PAPER_LAX, WHY
 from tests.integration.test_identity_web import CHOSEN
@@ -37,11 +37,6 @@ async def site(world: World) -> AsyncIterator[str]:
         yield origin
 
 
-async def look(page: Page, name: str) -> None:
-    await assert_accessible(page)
-    await screenshot(page, f"identity-life-{name}")
-
-
 async def sign_in(world: World, page: Page, site: str) -> None:
     member = NewStaffMember(SCHOOL, (StaffRole.secretary,), "Ada", "Neri", CHOSEN, True)
     code = await add_staff(world.parts.runtime.commands, world.parts.hasher, member, actor="system:test")
@@ -60,30 +55,30 @@ async def test_a_request_is_written_down_and_denied(world: World, site: str) -> 
     async with browser_page(width=360, javascript=False) as page:
         await sign_in(world, page, site)
         await page.goto(f"{site}/accesso/sportello/credenziali/{account}")
-        await look(page, "card-360")
+        await look(page, "identity-life-card")
         await page.get_by_role("link", name="Registra una richiesta di rigenerazione").click()
-        await look(page, "ask-360")
+        await look(page, "identity-life-ask")
         await page.get_by_label("Motivo").fill(WHY)
         await page.get_by_role("button", name="Registra la richiesta").click()
         await page.get_by_role("link", name="Indichi come ha riconosciuto la persona.").wait_for()
-        await look(page, "ask-wrong-360")
+        await look(page, "identity-life-ask-wrong")
         await page.get_by_label("Come ha riconosciuto la persona").select_option("identity_document")
         await page.get_by_role("button", name="Registra la richiesta").click()
         await page.wait_for_url("**/accesso/sportello/richieste/*")
-        await look(page, "request-360")
+        await look(page, "identity-life-request")
         await page.goto(f"{site}/accesso/sportello/richieste")
-        await look(page, "requests-360")
+        await look(page, "identity-life-requests")
         await page.get_by_role("link", name="Decidi").click()
         await page.get_by_role("link", name="Respingi").click()
-        await look(page, "deny-360")
+        await look(page, "identity-life-deny")
         await page.get_by_label("Motivo", exact=True).fill("Non è un caso eccezionale")
         await page.get_by_role("button", name="Respingi la richiesta").click()
         await page.get_by_text("Richiesta respinta").wait_for()
-        await look(page, "denied-360")
+        await look(page, "identity-life-denied")
         await page.goto(f"{site}/accesso/sportello/credenziali/{account}")
         await page.get_by_text("La richiesta è stata respinta.").wait_for()
         await page.set_viewport_size({"width": 1280, "height": 900})
-        await look(page, "history-1280")
+        await look(page, "identity-life-history")
         assert not [e for e in page_errors(page) if "404" not in e and "422" not in e]
 
 
@@ -96,9 +91,9 @@ async def test_a_pupil_is_separated_with_a_few_keys(world: World, site: str) -> 
     async with browser_page(width=1280, javascript=False) as page:
         await sign_in(world, page, site)
         await page.goto(f"{site}/accesso/sportello/credenziali/{account}")
-        await look(page, "refused-1280")
+        await look(page, "identity-life-refused")
         await page.get_by_role("link", name="Separa da quelle del genitore").press("Enter")
-        await look(page, "separate-1280")
+        await look(page, "identity-life-separate")
         await page.get_by_label("Come ha riconosciuto la persona").press("D")
         await page.get_by_role("button", name="Separa e vai alla stampa").press("Enter")
         await page.wait_for_url(f"**/consegne/titolari/{account}*")

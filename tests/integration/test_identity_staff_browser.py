@@ -18,7 +18,7 @@ from shared.contracts.policy import PAPER
 from shared.contracts.registry import StaffContact, StaffKind, StaffMemberAppointed
 from shared.ids import new_id
 from shared.web.settings import WebSettings
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import browser_page, free_port, look, page_errors, served
 from tests.integration.identity_fixtures import SCHOOL, World, identity_world
 
 pytestmark = pytest.mark.browser
@@ -59,11 +59,6 @@ async def virtual_authenticator(page: Page, *, unlocks: bool = True) -> AsyncIte
     yield session
 
 
-async def look(page: Page, name: str) -> None:
-    await assert_accessible(page)
-    await screenshot(page, f"identity-{name}")
-
-
 async def a_colleague(world: World, *roles: StaffRole) -> str:
     member = NewStaffMember(SCHOOL, roles, "Ada", "Neri", CHOSEN, True)
     return await add_staff(world.parts.runtime.commands, world.parts.hasher, member, actor="system:test")
@@ -90,11 +85,11 @@ async def test_a_passkey_is_registered_and_opens_what_needs_it(world: World, sit
     code = await a_colleague(world, StaffRole.administrator, StaffRole.principal)
     async with browser_page(width=1280) as page:
         await page.goto(f"{site}/accesso/?next=/accesso/sportello/personale")
-        await look(page, "sign-in-with-passkey")
+        await look(page, "identity-sign-in-with-passkey")
         await enter(page, code, CHOSEN)
         await page.wait_for_url("**/accesso/passkey?richiesta=si")
         await page.get_by_text("Per questo occorre la passkey").wait_for()
-        await look(page, "passkeys-none")
+        await look(page, "identity-passkeys-none")
         # To look takes a DevTools session, and the end of one ends every virtual authenticator.
         async with virtual_authenticator(page):
             await page.get_by_label("Nome").fill("computer dell’ufficio")
@@ -109,16 +104,16 @@ async def test_a_passkey_is_registered_and_opens_what_needs_it(world: World, sit
             await page.goto(f"{site}/accesso/?next=/accesso/sportello/personale")
             await page.get_by_role("button", name="Accedi con la passkey").click()
             await page.wait_for_url("**/accesso/sportello/personale")
-        await look(page, "staff")
+        await look(page, "identity-staff")
         await page.goto(f"{site}/accesso/passkey")
-        await look(page, "passkeys-one")
+        await look(page, "identity-passkeys-one")
         await page.get_by_role("link", name="Togli computer dell’ufficio").click()
-        await look(page, "passkey-removal")
+        await look(page, "identity-passkey-removal")
         await page.get_by_role("button", name="Togli la passkey").click()
         await page.get_by_text("È l’unica che ha").wait_for()
         await page.goto(f"{site}/accesso/sessioni")
         await page.get_by_text("con la passkey").wait_for()
-        await look(page, "sessions-passkey")
+        await look(page, "identity-sessions-passkey")
         assert [error for error in page_errors(page) if "403" not in error and "422" not in error] == []
 
 
@@ -148,32 +143,32 @@ async def test_an_administrator_opens_changes_and_closes_an_account(
         await page.get_by_role("link", name="Apri un account").click()
         await page.get_by_role("button", name="Apri l’account").click()
         await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
-        await look(page, f"staff-opening-{width}")
+        await look(page, "identity-staff-opening")
         await page.get_by_label("Persona in servizio").select_option(person)
         await page.get_by_label("docente").check()
         await page.get_by_role("button", name="Apri l’account").click()
         await page.get_by_text("Account aperto").wait_for()
-        await look(page, f"staff-password-{width}")
+        await look(page, "identity-staff-password")
         given = await page.locator("#password-provvisoria").inner_text()
         new_code = await page.locator("#codice-utente").inner_text()
         await page.get_by_role("link", name="Torna al personale").click()
-        await look(page, f"staff-list-{width}")
+        await look(page, "identity-staff-list")
         assert given not in await page.content()
         await page.get_by_role("link", name="Apri Bianchi Livia").click()
         await page.get_by_label("docente").uncheck()
         await page.get_by_label("segreteria").check()
         await page.get_by_role("button", name="Salva i ruoli").click()
         await page.get_by_text("Ruoli cambiati").wait_for()
-        await look(page, f"staff-member-{width}")
+        await look(page, "identity-staff-member")
         await page.get_by_role("link", name="Chiudi l’account").click()
         await page.get_by_role("button", name="Chiudi l’account").click()
         await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
-        await look(page, f"staff-closing-{width}")
+        await look(page, "identity-staff-closing")
         await page.get_by_label("Motivo").fill("ha cambiato scuola")
         await page.get_by_role("button", name="Chiudi l’account").click()
         await page.get_by_text("Account chiuso").wait_for()
         await page.goto(f"{site}/accesso/sessioni")
-        await look(page, f"sessions-{width}")
+        await look(page, "identity-sessions")
         await page.get_by_role("button", name="Esci da tutti i dispositivi").click()
         await page.wait_for_url("**/accesso/uscita")
         await page.goto(f"{site}/accesso/")

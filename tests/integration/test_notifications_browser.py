@@ -12,7 +12,7 @@ from deploy.engines import NatsEngine, PostgresEngine
 from shared.contracts.identity import AccountRole, FirstAccessCompleted, IssuanceRefused, RefusalReason
 from shared.contracts.policy import EMAIL, PAPER, Channel
 from shared.contracts.registry import Relationship, TeacherAssigned
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import BOTH, assert_accessible, browser_page, free_port, look, page_errors, served
 from tests.integration.notifications_fixtures import YEAR, House, open_house
 from tests.integration.notifications_web import Sessions, cookie, front
 
@@ -111,23 +111,20 @@ async def mail_class(house: House) -> str:
     return class_id
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 800), (1280, 900)])
-async def test_a_class_of_25_on_paper(house: House, width: int, height: int) -> None:
+async def test_a_class_of_25_on_paper(house: House) -> None:
     class_id = await paper_class(house)
     port, sessions = free_port(), Sessions()
     site = f"http://localhost:{port}"
-    async with served(front(house, sessions, site), port), browser_page(width, height) as page:
+    async with served(front(house, sessions, site), port), browser_page() as page:
         await signed_in(page, site, sessions.open("secretary"))
         await page.goto(f"{site}/consegne/")
-        await assert_accessible(page)
-        await screenshot(page, f"consegne-classi-{width}")
+        await look(page, "consegne-classi", BOTH)
         await page.get_by_role("link", name="Classe 1A").click()
         assert await page.locator("tbody tr").count() == 66
-        await assert_accessible(page)
-        await screenshot(page, f"consegne-classe-{width}")
+        await look(page, "consegne-classe", BOTH)
         await page.get_by_role("link", name="Non emessa: 3").click()
         assert await page.locator("tbody tr").count() == 3
-        await assert_accessible(page)
+        await look(page, "consegne-classe-non-emesse", BOTH)
         await page.goto(f"{site}/consegne/classi/{class_id}")
         assert (await printed(page, "Stampa 57 tagliandi")).headers["custode-slips"] == "57"
         await page.goto(f"{site}/consegne/classi/{class_id}")
@@ -135,31 +132,26 @@ async def test_a_class_of_25_on_paper(house: House, width: int, height: int) -> 
         await page.get_by_label("Ritiro allo sportello").check()
         await page.get_by_role("button", name="Stampa i tagliandi selezionati").click()
         await page.get_by_role("heading", name="Perché si ristampa?").wait_for()
-        await assert_accessible(page)
-        await screenshot(page, f"consegne-motivo-{width}")
+        await look(page, "consegne-motivo", BOTH)
         await page.get_by_label("Tagliando smarrito").check()
         assert (await printed(page, "Ristampa il tagliando")).headers["custode-slips"] == "1"
         assert [e for e in page_errors(page) if not e.startswith("Failed to load resource")] == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 800), (1280, 900)])
-async def test_a_class_by_mail(house: House, width: int, height: int) -> None:
+async def test_a_class_by_mail(house: House) -> None:
     class_id = await mail_class(house)
     port, sessions = free_port(), Sessions()
     site = f"http://localhost:{port}"
-    async with served(front(house, sessions, site), port), browser_page(width, height) as page:
+    async with served(front(house, sessions, site), port), browser_page() as page:
         await signed_in(page, site, sessions.open("principal"))
         await page.goto(f"{site}/consegne/classi/{class_id}")
-        await assert_accessible(page)
-        await screenshot(page, f"consegne-posta-{width}")
+        await look(page, "consegne-posta", BOTH)
         await page.get_by_role("link", name="La casella non esiste").first.click()
         await page.get_by_role("heading", name="Che cosa si può fare").wait_for()
-        await assert_accessible(page)
-        await screenshot(page, f"consegne-titolare-{width}")
+        await look(page, "consegne-titolare", BOTH)
         await page.get_by_role("link", name="Dettagli del recapito").first.click()
         await page.locator("table").first.wait_for()
-        await assert_accessible(page)
-        await screenshot(page, f"consegne-recapito-{width}")
+        await look(page, "consegne-recapito", BOTH)
         assert page_errors(page) == []
 
 
@@ -201,8 +193,7 @@ async def test_a_teacher_hands_over_with_a_phone(house: House) -> None:
         class_id = await printed_class(house, site, sessions.open("secretary"))
         await signed_in(page, site, teacher)
         await page.get_by_role("link", name="Classe 1A").click()
-        await assert_accessible(page)
-        await screenshot(page, "consegna-classe-360")
+        await look(page, "consegna-classe")
         await page.get_by_role("button", name="Registra la consegna").click()
         await page.get_by_role("heading", name="C’è qualcosa da correggere").wait_for()
         await assert_accessible(page)
@@ -216,8 +207,7 @@ async def test_a_teacher_hands_over_with_a_phone(house: House) -> None:
             " on g.guardian = d.holder where g.family_name = 'Zanetti' and g.given_name = 'Marta'"
         )
         await page.goto(f"{site}/consegne/consegna/{slip}")
-        await assert_accessible(page)
-        await screenshot(page, "consegna-scansione-360")
+        await look(page, "consegna-scansione")
         await page.get_by_role("button", name="Consegnato").click()
         await page.get_by_text("all’alunno, brevi manu").wait_for()
         await page.get_by_role("link", name="Segna come non consegnato").click()
@@ -250,15 +240,13 @@ async def test_the_desk_finds_chooses_and_settles_by_keyboard(house: House) -> N
         await page.keyboard.type("vil pao")
         await page.keyboard.press("Enter")
         await page.get_by_role("link", name="Villa Paolo").wait_for()
-        await assert_accessible(page)
-        await screenshot(page, "consegne-ricerca-1280")
+        await look(page, "consegne-ricerca")
         await page.get_by_label("Cerca una persona o una classe").fill("zanetti")
         await page.get_by_role("link", name="Zanetti Marta").first.wait_for()
         await page.get_by_role("link", name="Zanetti Marta").first.focus()
         await page.keyboard.press("Enter")
         await page.get_by_role("heading", name="Zanetti Marta").wait_for()
-        await assert_accessible(page)
-        await screenshot(page, "consegne-titolare-carta-1280")
+        await look(page, "consegne-titolare-carta")
         await page.goto(f"{site}/consegne/classi/{class_id}")
         await page.get_by_role("link", name="Seleziona tutti quelli in elenco").focus()
         await page.keyboard.press("Enter")
@@ -267,8 +255,7 @@ async def test_the_desk_finds_chooses_and_settles_by_keyboard(house: House) -> N
         await page.get_by_text("fogli da consegnare").wait_for()
         assert await page.get_by_role("checkbox", checked=True).count() == 6
         await page.goto(f"{site}/consegne/avvisi")
-        await assert_accessible(page)
-        await screenshot(page, "consegne-avvisi-1280")
+        await look(page, "consegne-avvisi")
         await page.get_by_label("Che cosa si è accertato o fatto").focus()
         await page.keyboard.type("era il padre: consegnato a mano dal coordinatore")
         await page.keyboard.press("Tab")

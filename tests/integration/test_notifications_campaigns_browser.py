@@ -10,7 +10,7 @@ from deploy.engines import NatsEngine, PostgresEngine
 from services.notifications.bounces import Bounces
 from services.notifications.return_paths import ReturnPaths
 from shared.contracts.notifications import CampaignPlanned
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import browser_page, free_port, look, page_errors, served
 from tests.integration.notifications_fixtures import House, open_house
 from tests.integration.notifications_web import Sessions, front
 from tests.integration.test_notifications_bounces import returned
@@ -48,14 +48,12 @@ async def test_a_campaign_is_planned_followed_and_paused(house: House) -> None:
         await page.check("text=1B")
         await page.fill("#campo-giorno", datetime.now(UTC).date().isoformat())
         await page.fill("#campo-ritmo", "600")
-        await assert_accessible(page)
-        await screenshot(page, "campagna-nuova-360")
+        await look(page, "campagna-nuova")
         await page.click("text=Vedi a chi arriverà")
         main = await page.inner_text("main")
         assert "Genitori e tutori: 7" in main
         assert "1 persona è senza indirizzo" in main
-        await assert_accessible(page)
-        await screenshot(page, "campagna-anteprima-360")
+        await look(page, "campagna-anteprima")
         await page.click("text=Programma la campagna")
         campaign = page.url
         (plan,) = await house.events(CampaignPlanned)
@@ -68,27 +66,24 @@ async def test_a_campaign_is_planned_followed_and_paused(house: House) -> None:
         await Bounces(house.runtime.commands, house.returns).take(returned(house))
         await page.goto(campaign)
         assert "Tornate indietro" in await page.inner_text("main")
-        await assert_accessible(page)
-        await screenshot(page, "campagna-360")
+        await look(page, "campagna")
         await page.click("text=Metti in pausa")
-        await assert_accessible(page)
-        await screenshot(page, "campagna-pausa-360")
+        await look(page, "campagna-pausa")
         await page.fill("#campo-motivo", "Riunione con le classi prime")
         await page.click("button:has-text('Metti in pausa')")
         assert "In pausa" in await page.inner_text("main")
         async with browser_page(width=1280) as wide:
             await signed_in(wide, site, sessions.open("secretary"))
             for path, name in (
-                ("/consegne/campagne", "campagne-1280"),
-                ("/consegne/campagne/nuova", "campagna-nuova-1280"),
-                (campaign.removeprefix(site), "campagna-1280"),
-                (f"{campaign.removeprefix(site)}/annullamento", "campagna-annullamento-1280"),
-                (f"/consegne/recapiti/{await first_delivery(house)}/reinvio", "reinvio-1280"),
-                (f"/consegne/recapiti/{await first_delivery(house)}", "recapito-1280"),
+                ("/consegne/campagne", "campagne"),
+                ("/consegne/campagne/nuova", "campagna-nuova"),
+                (campaign.removeprefix(site), "campagna"),
+                (f"{campaign.removeprefix(site)}/annullamento", "campagna-annullamento"),
+                (f"/consegne/recapiti/{await first_delivery(house)}/reinvio", "reinvio"),
+                (f"/consegne/recapiti/{await first_delivery(house)}", "recapito"),
             ):
                 await wide.goto(f"{site}{path}")
-                await assert_accessible(wide)
-                await screenshot(wide, name)
+                await look(wide, name)
             assert page_errors(wide) == []
 
 

@@ -1,23 +1,16 @@
 """Circulars in a real Chromium: written at the desk, read by a family on a phone and by anybody on the public page."""
 
 import pytest
-from playwright.async_api import Page
 
 from services.notifications.channels.email.notices import bodies_of
 from shared.contracts.notifications import CircularPublished, CircularRead
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import browser_page, free_port, look, page_errors, screenshot, served
 from tests.integration.notifications_web import front
 from tests.integration.test_notifications_circulars import CUSTOMER, World, body, published, world
 from tests.unit.test_email_notices import circular, reminder
 
 pytestmark = pytest.mark.browser
 __all__ = ["world"]
-
-
-async def look(page: Page, name: str) -> None:
-    await assert_accessible(page)
-    assert page.viewport_size is not None
-    await screenshot(page, f"circolari-{name}-{page.viewport_size['width']}")
 
 
 async def test_written_seen_beforehand_and_published_at_the_desk(world: World) -> None:
@@ -36,24 +29,24 @@ async def test_written_seen_beforehand_and_published_at_the_desk(world: World) -
         await page.get_by_label("Firma").fill("La dirigente scolastica, Anna Neri")
         for label in ("Docenti", "Personale ATA", "Sito web"):
             await page.get_by_label(label).check()
-        await look(page, "modulo")
+        await look(page, "circolari-modulo")
         await page.get_by_role("button", name="Vedi l’anteprima").click()
         await page.wait_for_url("**/anteprima")
-        await look(page, "anteprima")
+        await look(page, "circolari-anteprima")
         await page.get_by_role("button", name="Pubblica la circolare n. 1").click()
         await page.wait_for_url("**pubblicata=si")
         assert len(await world.house.events(CircularPublished)) == 1
-        await look(page, "pubblicata")
+        await look(page, "circolari-pubblicata")
         await page.get_by_role("link", name="Ritira").click()
-        await look(page, "ritiro")
+        await look(page, "circolari-ritiro")
         await page.goto(f"{site}/consegne/circolari")
-        await look(page, "elenco")
+        await look(page, "circolari-elenco")
         await page.get_by_role("link", name="Testi e carta intestata").click()
-        await look(page, "testi")
+        await look(page, "circolari-testi")
         await page.get_by_role("link", name="العربية").last.click()
         await page.get_by_label("Apertura").fill("{nome}, {scuola}")
         await page.get_by_role("button", name="Anteprima", exact=True).click()
-        await look(page, "testo")
+        await look(page, "circolari-testo")
         assert [e for e in page_errors(page) if "422" not in e] == []
 
 
@@ -67,17 +60,17 @@ async def test_read_by_a_family_on_a_phone_without_javascript(world: World) -> N
         browser_page(360, 800, javascript=False) as page,
     ):
         await page.goto(f"{site}/circolari/{CUSTOMER}/")
-        await look(page, "pubbliche")
+        await look(page, "circolari-pubbliche")
         await page.goto(f"{site}/consegne/prova-ingresso?token={mother}")
         await page.goto(f"{site}/circolari/")
-        await look(page, "famiglia")
+        await look(page, "circolari-famiglia")
         await page.get_by_role("link", name="Credenziali per il registro").click()
-        await look(page, "famiglia-circolare")
+        await look(page, "circolari-famiglia-circolare")
         assert len(await world.house.events(CircularRead)) == 1
         await page.get_by_role("link", name="Tutte le circolari").click()
         assert await page.get_by_text("Letta il").count() == 1
         await page.goto(f"{site}/circolari/?lang=ar")
-        await look(page, "famiglia-ar")
+        await look(page, "circolari-famiglia-ar")
 
 
 async def test_the_messages_fit_every_screen() -> None:

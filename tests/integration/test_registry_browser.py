@@ -11,7 +11,7 @@ from services.registry.settings import RegistrySettings
 from services.registry.web import build_web
 from shared.contracts.event import Context
 from shared.web.sessions import Role
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import browser_page, free_port, look, page_errors, served
 from tests.integration.registry_fixtures import kek_file, opened, registry_settings, with_school
 from tests.integration.test_registry_http import Signed, body
 
@@ -49,9 +49,7 @@ async def test_home(registry_settings: RegistrySettings, kek_file: Path, javascr
                 for language, text in zip(("it", "en"), said, strict=True):
                     await page.goto(f"{site}/registro/?lang={language}")
                     assert text in await page.inner_text("main")
-                await assert_accessible(page)
-                if javascript:
-                    await screenshot(page, f"registry-home-{name}")
+                await look(page, f"registry-home-{name}-{'js' if javascript else 'no-js'}")
         assert not page_errors(page)
 
 

@@ -28,7 +28,7 @@ from shared.eventstore.units import Foreign
 from shared.ids import new_id
 from shared.policies import policy_in_force
 from shared.web.sessions import Role
-from tests.browser_harness import assert_accessible, browser_page, free_port, page_errors, screenshot, served
+from tests.browser_harness import browser_page, free_port, look, page_errors, served
 from tests.integration.registry_fixtures import (
     OTHER_SCHOOL,
     SCHOOL,
@@ -309,17 +309,12 @@ async def test_the_desk_changes_its_policy_and_imports_in_a_browser(
         await page.context.add_cookies(
             [{"name": COOKIE, "value": token, "domain": "localhost", "path": "/", "secure": True}]
         )
-
-        async def look(name: str) -> None:
-            await assert_accessible(page)
-            await screenshot(page, f"registry-{name}")
-
         await page.goto(f"{at}{PAGE}")
-        await look("policy")
+        await look(page, "registry-policy")
         await page.click("text=Parti dalla circolare per e-mail")
-        await look("policy-edit")
+        await look(page, "registry-policy-edit")
         await page.click("text=Vedi chi ne è toccato")
-        await look("policy-preview")
+        await look(page, "registry-policy-preview")
         await page.fill("#campo-motivo", "Circolare 40")
         await page.click("text=Adotta la regola")
         assert "La regola è stata adottata" in await page.inner_text("main")
@@ -327,10 +322,10 @@ async def test_the_desk_changes_its_policy_and_imports_in_a_browser(
         await page.goto(f"{at}/registro/sportello/importa")
         await page.set_input_files("#campo-file", file)
         await page.click("text=Guarda che cosa succederebbe")
-        await look("import-preview")
+        await look(page, "registry-import-preview")
         await page.click("text=Importa adesso")
         assert "Importazione conclusa" in await page.inner_text("main")
-        await look("import-done")
+        await look(page, "registry-import-done")
         assert not page_errors(page)
 
 

@@ -9,9 +9,11 @@ from playwright.async_api import Page, expect
 
 from shared.web.settings import WebSettings
 from tests.browser_harness import (
+    BOTH,
     assert_accessible,
     browser_page,
     free_port,
+    look,
     page_errors,
     screenshot,
     served,
@@ -38,13 +40,11 @@ async def site() -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize("width", [360, 1280])
-async def test_every_part_is_accessible(site: str, width: int, javascript: bool) -> None:
-    async with browser_page(width=width, javascript=javascript) as page:
+async def test_every_part_is_accessible(site: str, javascript: bool) -> None:
+    async with browser_page(javascript=javascript) as page:
         for name, path in PAGES.items():
             await page.goto(site + path)
-            await assert_accessible(page)
-            await screenshot(page, f"{name}-{width}-{'script' if javascript else 'no-script'}")
+            await look(page, f"{name}-{'script' if javascript else 'no-script'}", BOTH)
         refused = [error for error in page_errors(page) if "409 (Conflict)" not in error]
         assert refused == []
 
