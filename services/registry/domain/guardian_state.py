@@ -1,9 +1,9 @@
 """What is known of a guardian, and how each fact changes it. Stream `guardian/<opaque id>`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias, assert_never
 
 from services.registry.domain.access import begun
 from shared.contracts.event import Event, Personal
@@ -67,13 +67,23 @@ class Guardian(NamedTuple):
 
 
 UNKNOWN: Final = Guardian()
+_OfLink: TypeAlias = (
+    GuardianshipCorrected
+    | GuardianshipRestricted
+    | GuardianshipRestrictionLifted
+    | GuardianshipEnded
+    | WrongChildReported
+    | WrongChildRejected
+    | JustificationServiceRequested
+    | JustificationServiceActivated
+    | JustificationServiceEnded
+)
 
 
 def evolve(state: Guardian, event: Event) -> Guardian:
-    if (change := _LINK_CHANGES.get(type(event))) is not None:
-        student = event.student  # type: ignore[attr-defined]
-        link = state.children[student]
-        return state._replace(children={**state.children, student: link._replace(**change(event))})
+    if isinstance(event, _OfLink):
+        changed = state.children[event.student]._replace(**_change(event))
+        return state._replace(children={**state.children, event.student: changed})
     match event:
         case GuardianLinked(student=student, details=details):
             return state._replace(
@@ -104,26 +114,31 @@ def _linked(before: Guardianship | None, event: GuardianLinked) -> Guardianship:
     )
 
 
-def _corrected(event: GuardianshipCorrected) -> Mapping[str, Any]:
-    return {
-        "relationship": event.relationship,
-        "data_access": event.data_access,
-        "justifies_online": event.justifies_online,
-    }
-
-
-_LINK_CHANGES: Final[Mapping[type[Event], Callable[[Any], Mapping[str, Any]]]] = {
-    GuardianshipCorrected: _corrected,
-    GuardianshipRestricted: lambda event: {"restricted_on": event.on},
-    GuardianshipRestrictionLifted: lambda _: {"restricted_on": None},
-    GuardianshipEnded: lambda event: {"ended_on": event.on, "reported": False, "asked": False},
-    WrongChildReported: lambda _: {"reported": True},
-    WrongChildRejected: lambda _: {"reported": False},
-    JustificationServiceRequested: lambda _: {"asked": True},
-    JustificationServiceActivated: lambda _: {"justifies_online": True, "asked": False, "desk_decides": True},
-    JustificationServiceEnded: lambda _: {"justifies_online": False, "asked": False, "desk_decides": True},
-}
-"""What each fact about one guardianship changes in it."""
+def _change(event: _OfLink) -> Mapping[str, Any]:
+    """What a fact about one guardianship changes in it."""
+    change: Mapping[str, Any]
+    match event:
+        case GuardianshipCorrected(relationship=relationship, data_access=seen, justifies_online=justifies):
+            change = {"relationship": relationship, "data_access": seen, "justifies_online": justifies}
+        case GuardianshipRestricted(on=day):
+            change = {"restricted_on": day}
+        case GuardianshipRestrictionLifted():
+            change = {"restricted_on": None}
+        case GuardianshipEnded(on=day):
+            change = {"ended_on": day, "reported": False, "asked": False}
+        case WrongChildReported():
+            change = {"reported": True}
+        case WrongChildRejected():
+            change = {"reported": False}
+        case JustificationServiceRequested():
+            change = {"asked": True}
+        case JustificationServiceActivated():
+            change = {"justifies_online": True, "asked": False, "desk_decides": True}
+        case JustificationServiceEnded():
+            change = {"justifies_online": False, "asked": False, "desk_decides": True}
+        case _:
+            assert_never(event)
+    return change
 
 
 def _identifiers(state: Guardian, details: GuardianDetails | None) -> frozenset[tuple[str, str]]:
