@@ -7,6 +7,9 @@ BIN    := $(VENV)/bin
 # processes, a real browser and a busy machine now and then meet at a bad moment.
 WORKERS ?= 3
 
+# Each of a test's processes compiles the project anew where nothing may be kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check browser bench faults machines pictures lock vendor clean
 

@@ -53,7 +53,7 @@ from shared.decider import Refused
 from shared.logging import configure_logging
 from shared.runtime import Runtime, open_runtime
 from shared.settings import CommonSettings
-from shared.web.app import create_web_app
+from shared.web.app import add_routes, create_web_app
 from shared.web.settings import WebSettings
 from shared.web.templating import Pages
 
@@ -102,18 +102,21 @@ class Parts:
         )
         app.add_exception_handler(HasherBusy, on_busy)
         app.add_exception_handler(Refused, on_refused)
-        app.include_router(page_routes(self.front))
-        app.include_router(own_routes(self.front))
-        app.include_router(sessions_routes(self.front))
-        app.include_router(staff_routes(self.front))
-        app.include_router(passkey_api_routes(self.front))
-        app.include_router(staff_api_routes(self.front))
-        app.include_router(lost_routes(self.front))
-        app.include_router(own_api_routes(self.front))
-        app.include_router(life_api_routes(self.front))
-        app.include_router(desk_routes(self.front))
-        app.include_router(request_routes(self.front))
-        app.include_router(api_routes(self.front))
+        made = (
+            page_routes,
+            own_routes,
+            sessions_routes,
+            staff_routes,
+            passkey_api_routes,
+            staff_api_routes,
+            lost_routes,
+            own_api_routes,
+            life_api_routes,
+            desk_routes,
+            request_routes,
+            api_routes,
+        )
+        add_routes(app, *(routes(self.front) for routes in made))
         self.runtime.measure(self.metrics)
         return app
 

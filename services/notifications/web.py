@@ -31,7 +31,7 @@ from services.notifications.pages_resend_class import router as resend_class_rou
 from services.notifications.pages_texts import router as texts_router
 from shared.runtime import Check, Runtime
 from shared.settings import CommonSettings
-from shared.web.app import create_web_app
+from shared.web.app import add_routes, create_web_app
 from shared.web.confirmation import BusConfirmer
 from shared.web.sessions import Introspector
 from shared.web.settings import WebSettings
@@ -75,16 +75,27 @@ def build_web(
     app.state.desk = desk
     app.state.board = Board(runtime.commands, common.site_url)
     app.state.bounces = bounces
-    for router in (pages_router, hand_over_router, holder_router, alerts_router):
-        app.include_router(router)
-    for router in (api_router, api_hand_over_router):
-        app.include_router(router)
-    for router in (campaigns_router, api_campaigns_router):
-        app.include_router(router)
-    for router in (bounces_router, resend_router, resend_class_router, api_resend_router):
-        app.include_router(router)
-    for router in (drafts_router, circulars_router, texts_router, reminders_router, board_router):
-        app.include_router(router)
-    for router in (api_circulars_router, api_texts_router, api_reminders_router):
-        app.include_router(router)
+    add_routes(
+        app,
+        pages_router,
+        hand_over_router,
+        holder_router,
+        alerts_router,
+        api_router,
+        api_hand_over_router,
+        campaigns_router,
+        api_campaigns_router,
+        bounces_router,
+        resend_router,
+        resend_class_router,
+        api_resend_router,
+        drafts_router,
+        circulars_router,
+        texts_router,
+        reminders_router,
+        board_router,
+        api_circulars_router,
+        api_texts_router,
+        api_reminders_router,
+    )
     return app

@@ -22,7 +22,7 @@ from services.registry.policy_api import router as policy_api_router
 from services.registry.policy_pages import router as policy_pages_router
 from services.registry.staff_pages import router as staff_pages_router
 from services.registry.uploads import Uploads
-from shared.web.app import create_web_app
+from shared.web.app import add_routes, create_web_app
 from shared.web.confirmation import BusConfirmer
 from shared.web.reference import add_reference
 from shared.web.sessions import Introspector
@@ -80,12 +80,8 @@ def build_web(registry: Registry, introspector: Introspector) -> FastAPI:
     app.state.registry_service = registry
     app.state.uploads = Uploads()
     app.state.desk_imports = DeskImports(registry, app.state.uploads)
-    app.include_router(api_router)
-    app.include_router(pages_router)
-    for router in PEOPLE:
-        app.include_router(router)
-    app.include_router(policy_api_router)
-    app.include_router(policy_pages_router)
-    app.include_router(import_pages_router)
+    add_routes(
+        app, api_router, pages_router, *PEOPLE, policy_api_router, policy_pages_router, import_pages_router
+    )
     add_reference(app, OPENAPI)
     return app

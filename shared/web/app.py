@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
@@ -36,6 +36,13 @@ Check = Callable[[], Awaitable[str | None]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 log = structlog.get_logger("custode.web")
+
+
+def add_routes(app: FastAPI, *routers: APIRouter) -> None:
+    """The routes of these routers, as `include_router` without a prefix: these very ones, not a second set that is built
+    at the first request."""
+    for router in routers:
+        app.router.routes.extend(router.routes)
 
 
 def create_web_app(
