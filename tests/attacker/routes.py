@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount, Route
 
 from services.registry.authority import May
 from shared.web.actions import TABLE, Action, Allowed, Rule
@@ -63,18 +63,16 @@ class Door:
 def doors(app: FastAPI) -> list[Door]:
     return [
         Door(method, route, *_guarded(route.dependant))
-        for route in _walk(app.routes)
+        for route in _asked(app.routes)
         for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"})
     ]
 
 
-def _walk(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
+def _asked(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
     for route in routes:
-        if isinstance(route, APIRoute):
-            if route.path not in UNGUARDED:
-                yield route
-        elif (included := getattr(route, "original_router", None)) is not None:
-            yield from _walk(included.routes)
+        assert isinstance(route, (Route, Mount)), f"{route}: its doors would go untried; use add_routes"
+        if isinstance(route, APIRoute) and route.path not in UNGUARDED:
+            yield route
 
 
 def _guarded(dependant: Dependant) -> tuple[Action | None, bool]:
