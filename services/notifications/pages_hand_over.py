@@ -21,7 +21,7 @@ from services.notifications.letters import ROME
 from services.notifications.notes import filled
 from services.notifications.operations import ChangedMeanwhile
 from services.notifications.operations_hand_over import Giving, NoSuchSlip, hand_over, undo_hand_over
-from services.notifications.slips import SlipOfHolder, classes_of_teacher, slips_of_class
+from services.notifications.slips import SlipOfHolder, classes_of_teacher, slips_of_class, slips_of_classes
 from services.notifications.views import pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import HandedTo, HandOverBy
 from shared.decider import Refused
@@ -55,11 +55,9 @@ async def my_classes(request: Request, who: InClass) -> HTMLResponse:
     else:
         classes = await classes_of_teacher(pool, who.person_id, school.code, desk.now)
     year = classes[0].year if classes else ""
-    left = [
-        (one, [s for s in await slips_of_class(pool, one.id, school.code) if s.open(desk.now)])
-        for one in classes
-        if one.year == year
-    ]
+    of_year = [one for one in classes if one.year == year]
+    on_paper = await slips_of_classes(pool, [one.id for one in of_year], school.code)
+    left = [(one, [slip for slip in on_paper[one.id] if slip.open(desk.now)]) for one in of_year]
     return render(request, who, "hand_over_classes.html", school, active=MINE, year=year, left=left)
 
 

@@ -1,9 +1,10 @@
 """Rows -> slips on paper: whose they are, where they are handed over, and what became of them (P5)."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from services.notifications.domain.circular import school_year
@@ -81,11 +82,24 @@ async def slips(pool: Pool, deliveries: Collection[str], school: str) -> dict[st
     return {row["delivery"]: _slip(dict(row)) for row in rows}
 
 
+async def slips_of_classes(
+    pool: Pool, class_ids: Sequence[str], school: str
+) -> dict[str, list[SlipOfHolder]]:
+    """For each class, in the order of its list: each pupil, followed by their guardians."""
+    rows = await pool.fetch(SQL("slips_of_classes"), list(class_ids))
+    found = await slips(pool, {row["delivery"] for row in rows}, school)
+    by_class: dict[str, list[SlipOfHolder]] = {class_id: [] for class_id in class_ids}
+    for row in rows:
+        if (slip := found.get(row["delivery"])) is not None:
+            by_class[row["class_id"]].append(slip)
+    for class_id, of_class in by_class.items():
+        of_class.sort(key=partial(_place, class_id=class_id))
+    return by_class
+
+
 async def slips_of_class(pool: Pool, class_id: str, school: str) -> list[SlipOfHolder]:
     """In the order of the class list: each pupil, followed by their guardians."""
-    ids = [row["delivery"] for row in await pool.fetch(SQL("slips_of_class"), class_id)]
-    found = await slips(pool, ids, school)
-    return sorted(found.values(), key=lambda slip: _place(slip, class_id))
+    return (await slips_of_classes(pool, [class_id], school))[class_id]
 
 
 async def classes_of_teacher(pool: Pool, teacher: str, school: str, now: datetime) -> list[SchoolClass]:

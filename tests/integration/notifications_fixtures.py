@@ -206,6 +206,13 @@ class House:
     async def history(self) -> list[Recorded[Event]]:
         return [r async for batch in self.store.replay() for r in batch]
 
+    async def holder_of(self, delivery: str) -> str:
+        return str(
+            await self.store.pool.fetchval(
+                "select holder from projections.deliveries_v1 where delivery = $1", delivery
+            )
+        )
+
     async def status(self, delivery: str) -> str:
         return str(
             await self.store.pool.fetchval(

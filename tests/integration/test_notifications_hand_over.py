@@ -153,6 +153,21 @@ async def test_last_years_class_is_nobodys_any_more(house: House) -> None:
         assert last_year not in (await asking.get("/consegne/consegna")).text
 
 
+async def test_a_sheet_counts_in_the_class_from_which_it_was_printed(house: House) -> None:
+    one = await paper_class(house, "Verdi", "Neri")
+    mother = await house.holder_of(one.slips["Verdi Anna"])
+    other = await house.form_class("2B")
+    brother = await house.pupil(other, "Verdi", "Ugo")
+    await house.guardian(brother, "Verdi", "Anna", None, guardian=mother)
+    await house.account(brother, AccountRole.pupil)
+    await house.issue(brother, Channel.slip, role=AccountRole.pupil, exclusive=False, days=30)
+    async with one.desk() as desk:
+        assert (await desk.post(PRINT.format(other))).status_code == 200
+        rows = (await desk.get("/consegne/consegna")).text.split("<tr")
+    told = {title: row for row in rows for title in ("1A", "2B") if f"Classe {title}" in row}
+    assert "4 fogli" in told["1A"] and "1 foglio" in told["2B"]
+
+
 @pytest.mark.requirement("P5", part="by scanning the slip")
 async def test_a_scan_is_a_name_and_a_button_for_its_teacher_and_nothing_for_others(house: House) -> None:
     one = await paper_class(house, "Verdi")
