@@ -7,7 +7,6 @@ A guardian's kind is the kind of that child's enrolment.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from services.identity.domain.account import Account, account_id
 from services.identity.domain.commands import Issue, Keep, Refuse
@@ -26,13 +25,13 @@ from shared.contracts.registry import (
     StudentEnrolled,
     StudentWithdrawn,
 )
+from shared.policies import local_day
 
-ROME = ZoneInfo("Europe/Rome")
 _OF_AGE = 18
 
 
 def today_in_rome(now: datetime) -> date:
-    return now.astimezone(ROME).date()
+    return local_day(now)
 
 
 @dataclass(frozen=True, slots=True)

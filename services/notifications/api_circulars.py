@@ -13,7 +13,6 @@ from services.notifications.api_texts import not_accepted
 from services.notifications.circular_forms import FIELDS, read, written
 from services.notifications.circular_views import Publisher, board_of, context_of, number_taken
 from services.notifications.desk import NotFound, desk_of
-from services.notifications.letters import ROME
 from services.notifications.notice_letters import circular_address
 from services.notifications.pages_board import Reader
 from services.notifications.queries import School
@@ -21,6 +20,7 @@ from services.notifications.queries_circulars import AudienceReads, Circular
 from services.notifications.views import school_of
 from shared.contracts.notifications import Audience
 from shared.decider import Refused
+from shared.policies import local_day
 from shared.web.actions import Action, may
 from shared.web.description import SESSION, problems, secured
 from shared.web.i18n import N_, gettext
@@ -144,7 +144,7 @@ async def publish(request: Request, who: Publisher, body: CircularIn, response: 
         classi=body.classes,
     )
     of_school = await queries.classes(desk.commands.store.pool, school.code)
-    found = read(raw, of_school, desk.now.astimezone(ROME).date())
+    found = read(raw, of_school, local_day(desk.now))
     unknown = set(body.classes) - {c.id for c in of_school}
     if found.content is None or unknown:
         wrong = {_JSON_NAMES.get(name, name): text for name, text in found.errors.items()}

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.notifications.channels.languages import known_language
 from services.notifications.domain.school_texts import Words
@@ -13,10 +12,10 @@ from services.notifications.names import collation_key, full_name, spoken_name
 from shared.contracts.event import Context
 from shared.contracts.policy import Channel
 from shared.database import Pool
+from shared.policies import ROME
 from shared.sql import Statements
 
 SQL = Statements(__file__)
-ROME = ZoneInfo("Europe/Rome")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from services.notifications.channels.email.message import Envelope
 from services.notifications.channels.email.notices import CircularMail, Mail, ReminderMail
 from services.notifications.channels.languages import Role, known_language
 from services.notifications.channels.people import SchoolHead
-from services.notifications.letters import ROME, last_day, words_in
+from services.notifications.letters import last_day, words_in
 from services.notifications.names import spoken_name
 from services.notifications.post_office import PostOffice
 from shared.contracts.event import Context
 from shared.contracts.notifications import DeliveryProblem, NoticeKind
 from shared.contracts.policy import CredentialPolicy, HolderRole, Regeneration
 from shared.database import Pool
-from shared.policies import policies_in_force
+from shared.policies import ROME, local_day, policies_in_force
 from shared.sql import Statements
 
 SQL = Statements(__file__)
@@ -99,7 +99,7 @@ class NoticeLetter:
             envelope=envelope,
             role=_ROLES[row["role"]],
             came_by="slip" if row["channel"] == "slip" else "mail",
-            delivered_on=row["delivered_at"].astimezone(ROME).date(),
+            delivered_on=local_day(row["delivered_at"]),
             expires_on=last_day(row["expires"]),
             lost="exceptional" if exceptional else "desk",
             site_address=f"{office.site_url.rstrip('/')}/s/{row['customer_id']}",

@@ -18,7 +18,7 @@ from services.notifications.domain.delivery import DELIVERY, fallback_id, may_fa
 from services.notifications.domain.delivery_commands import PrintSlip, RequestDelivery
 from services.notifications.domain.states import State, Step
 from services.notifications.epoch_keys import EpochKeys
-from services.notifications.letters import ROME, Letter, last_day, letters
+from services.notifications.letters import Letter, last_day, letters
 from services.notifications.queries import Holder, School, SchoolClass
 from shared import faults
 from shared.contracts.identity import ShredReason
@@ -28,6 +28,7 @@ from shared.decider import Refused
 from shared.eventstore.commands import Commands, Workspace
 from shared.eventstore.units import ConcurrencyConflict, Unit, Write
 from shared.messaging.bus import Bus
+from shared.policies import local_day
 from shared.sealing import ClaimReason, InitialSecret
 from shared.sql import Statements
 
@@ -187,7 +188,7 @@ class Desk:
     async def _set(self, order: Order, sheets: Sequence[_Sheet]) -> SlipPdf:
         head = SchoolHead(name=order.school.name, code=order.school.code)
         slips = [self._slip(order, sheet) for sheet in sheets]
-        today = self.now.astimezone(ROME).date()
+        today = local_day(self.now)
         return await asyncio.to_thread(render_slips, slips, school=head, today=today)
 
     def _slip(self, order: Order, sheet: _Sheet) -> Slip:

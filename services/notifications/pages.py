@@ -14,7 +14,6 @@ from services.notifications.claims import ClaimsUnavailable
 from services.notifications.desk import DeskUser, NotFound, Printing, Who, desk_of
 from services.notifications.domain.states import State, Step
 from services.notifications.handing_over import InClass
-from services.notifications.letters import ROME
 from services.notifications.operations import (
     ChangedMeanwhile,
     LeftOut,
@@ -31,6 +30,7 @@ from services.notifications.reminders import remindable
 from services.notifications.slips import slips_of_class
 from services.notifications.views import class_of, pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import PrintingReason
+from shared.policies import local_day
 from shared.web.actions import Action, may
 from shared.web.errors import Problem, wants_html
 from shared.web.i18n import N_, gettext
@@ -143,7 +143,7 @@ async def _class_page(
         remarks=remarks(
             everyone,
             school,
-            desk.now.astimezone(ROME).date(),
+            local_day(desk.now),
             await holding(desk.commands.store.pool, school.code),
         ),
         left_out=desk.told_once(who.account_id, one.id),

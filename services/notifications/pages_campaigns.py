@@ -10,7 +10,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from services.notifications import campaigns, labels_campaigns, queries
 from services.notifications.api_campaigns import REFUSED, Running, by_of, refusal, steer
 from services.notifications.desk import DeskUser, NotFound, desk_of
-from services.notifications.letters import ROME
 from services.notifications.operations_campaigns import (
     LONGEST_TITLE,
     NoSuchCampaign,
@@ -24,6 +23,7 @@ from shared.contracts.policy import HolderRole
 from shared.decider import Refused
 from shared.eventstore.units import IdempotencyKey
 from shared.ids import new_id
+from shared.policies import ROME, local_day
 from shared.web.i18n import N_, gettext
 
 router = APIRouter(prefix="/consegne", include_in_schema=False)
@@ -53,7 +53,7 @@ async def show_campaigns(request: Request, who: Running) -> HTMLResponse:
 @router.get("/campagne/nuova", name="new_campaign")
 async def new_campaign(request: Request, who: Running) -> HTMLResponse:
     desk = desk_of(request)
-    tomorrow = desk.now.astimezone(ROME).date() + timedelta(days=1)
+    tomorrow = local_day(desk.now) + timedelta(days=1)
     form = {"titolo": "", "giorno": tomorrow.isoformat(), "ora": "08:00", "ritmo": ""}
     return await _form(request, who, form, [HolderRole.guardian.value], [])
 

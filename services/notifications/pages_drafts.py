@@ -22,13 +22,13 @@ from services.notifications.circular_views import (
 )
 from services.notifications.desk import NotFound, desk_of
 from services.notifications.domain.circular import Content, paragraphs, school_year
-from services.notifications.letters import ROME
 from services.notifications.operations import Desk
 from services.notifications.queries import School, SchoolClass
 from services.notifications.queries_circulars import Circular, Draft
 from services.notifications.views import pdf_headers, school_of
 from shared.contracts.notifications import Audience
 from shared.decider import Refused
+from shared.policies import local_day
 from shared.web.i18n import gettext
 from shared.web.sessions import Principal
 
@@ -215,7 +215,7 @@ async def _classes(desk: Desk, school: School) -> list[SchoolClass]:
 
 
 def _today(desk: Desk) -> date:
-    return desk.now.astimezone(ROME).date()
+    return local_day(desk.now)
 
 
 def _next_number(before: Sequence[Circular], today: date) -> str:

@@ -17,7 +17,6 @@ from services.notifications.handing_over import (
     problem,
     slip_to_hand_over,
 )
-from services.notifications.letters import ROME
 from services.notifications.notes import filled
 from services.notifications.operations import ChangedMeanwhile
 from services.notifications.operations_hand_over import Giving, NoSuchSlip, hand_over, undo_hand_over
@@ -25,6 +24,7 @@ from services.notifications.slips import SlipOfHolder, classes_of_teacher, slips
 from services.notifications.views import pdf_headers, render, school_of, traceparent
 from shared.contracts.notifications import HandedTo, HandOverBy
 from shared.decider import Refused
+from shared.policies import local_day
 from shared.web.actions import Action, allowed, may
 from shared.web.errors import Problem
 from shared.web.i18n import N_, gettext
@@ -172,7 +172,7 @@ async def signatures(request: Request, who: InClass, class_id: str) -> Response:
             N_("In questa classe nessun tagliando stampato aspetta di essere consegnato."),
         )
     head = SchoolHead(name=school.name, code=school.code)
-    today = desk.now.astimezone(ROME).date()
+    today = local_day(desk.now)
     pdf = render_register(lines, class_name=one.title, school=head, today=today)
     return Response(pdf, media_type="application/pdf", headers=pdf_headers(f"elenco-firme-{one.title}"))
 

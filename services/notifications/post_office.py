@@ -8,8 +8,9 @@ from services.notifications.channels.email.backoff import SCHEDULE
 from services.notifications.channels.email.compose import CredentialMail
 from services.notifications.channels.languages import Role, known_language
 from services.notifications.channels.people import Child, SchoolHead
-from services.notifications.letters import ROME, Letter, last_day
+from services.notifications.letters import Letter, last_day
 from services.notifications.return_paths import Kind, ReturnPaths
+from shared.policies import ROME
 from shared.sealing import InitialSecret
 
 _ROLES: dict[str, Role] = {"guardian": "guardian", "pupil": "pupil", "staff": "staff"}

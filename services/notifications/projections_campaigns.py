@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.notifications.channels.email.outcome import bounce_problem
 from shared.contracts.event import Event, Recorded
@@ -29,8 +28,7 @@ from shared.contracts.registry import (
     WrongChildReported,
 )
 from shared.eventstore.projection import Change, Put, Remove, Row
-
-_ROME = ZoneInfo("Europe/Rome")
+from shared.policies import local_day
 
 
 def _planned(event: CampaignPlanned, recorded: Recorded[Event]) -> Iterable[Row]:
@@ -151,7 +149,7 @@ def _ended(event: GuardianshipEnded, _: Recorded[Event]) -> Iterable[Row]:
 
 
 def _reported(event: WrongChildReported, recorded: Recorded[Event]) -> Iterable[Row]:
-    yield _limit(event.guardian, event.student, "reported", recorded.time.astimezone(_ROME).date())
+    yield _limit(event.guardian, event.student, "reported", local_day(recorded.time))
 
 
 def _report_rejected(event: WrongChildRejected, _: Recorded[Event]) -> Iterable[Row]:

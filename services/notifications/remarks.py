@@ -10,6 +10,7 @@ from services.notifications.domain.states import State
 from services.notifications.queries import Holder, School
 from shared.contracts.identity import RefusalReason
 from shared.contracts.policy import Channel, HolderRole
+from shared.dates import short_date
 from shared.policies import local_day
 from shared.web.i18n import N_, gettext
 
@@ -56,7 +57,7 @@ def _held(holder: Holder, holding: Sequence[CampaignRow]) -> str:
         if set(_ROLES[holder.role]) & set(one.roles) and (not one.classes or holder.class_id in one.classes):
             if one.state is CampaignState.paused:
                 return gettext(N_("che riprenda la campagna «%(title)s»")) % {"title": one.title}
-            day = f"{local_day(one.opens):%d/%m/%Y}"
+            day = short_date(local_day(one.opens))
             return gettext(N_("della campagna «%(title)s», dal %(day)s")) % {"title": one.title, "day": day}
     return ""
 
@@ -70,7 +71,7 @@ def _waits_for(holder: Holder, school: School, today: date) -> str:
     if channels == {Channel.none}:
         return gettext(REFUSALS[RefusalReason.role_without_credentials])
     if policy.campaign_opens is not None and today < policy.campaign_opens:
-        return gettext(N_("dal %(day)s")) % {"day": f"{policy.campaign_opens:%d/%m/%Y}"}
+        return gettext(N_("dal %(day)s")) % {"day": short_date(policy.campaign_opens)}
     if Channel.institutional_mailbox in channels:
         if holder.facts.has_address:
             return gettext(N_("che la casella istituzionale sia attivata"))

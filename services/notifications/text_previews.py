@@ -9,9 +9,9 @@ from services.notifications.channels.email.message import Bodies, Envelope
 from services.notifications.channels.languages import Language
 from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.domain.school_texts import Template, Words
-from services.notifications.letters import ROME
 from services.notifications.queries import School
 from shared.contracts.policy import CredentialPolicy, HolderRole, PinRule, Regeneration
+from shared.policies import local_day
 
 _NAME: Final = "Maria Rossi"
 _SENDER: Final = "custode@localhost"
@@ -22,7 +22,7 @@ def preview(
     template: Template, language: Language, words: Words, school: School, site_url: str, now: datetime
 ) -> Bodies:
     """As a parent would read it today, by the policy in force."""
-    day = now.astimezone(ROME).date()
+    day = local_day(now)
     rule = school.policy.of(HolderRole.guardian) if isinstance(school.policy, CredentialPolicy) else None
     head = SchoolHead(name=school.name, code=school.code)
     site = f"{site_url.rstrip('/')}/s/{school.customer_id}"

@@ -34,6 +34,7 @@ from shared.contracts.registry import (
     WrongChildRejected,
     WrongChildReported,
 )
+from shared.dates import short_date
 from shared.web.i18n import N_, gettext
 
 RESTRICTION_GROUNDS: Final[Mapping[str, str]] = {
@@ -127,7 +128,7 @@ def told(recorded: Recorded[Event], actors: Mapping[str, str], names: Mapping[st
 def _details(event: Any) -> str:
     parts = []
     if (on := getattr(event, "on", None)) is not None:
-        parts.append(gettext(N_("dal %(day)s")) % {"day": f"{on:%d/%m/%Y}"})
+        parts.append(gettext(N_("dal %(day)s")) % {"day": short_date(on)})
     if (ground := getattr(event, "ground", None)) is not None:
         parts.append(gettext(_GROUNDS[ground.value]))
     if isinstance(event, ContactAddressCorrected):
@@ -181,11 +182,11 @@ def _notes(relation: Relation, policy: CredentialPolicy | None, on: date) -> lis
     known, notes = relation.standing, []
     if known.restricted_on is not None:
         ground = RESTRICTION_GROUNDS[relation.restriction_ground or RestrictionGround.other]
-        values = {"day": f"{known.restricted_on:%d/%m/%Y}", "ground": gettext(ground)}
+        values = {"day": short_date(known.restricted_on), "ground": gettext(ground)}
         notes.append(gettext(N_("Limitato dal %(day)s: %(ground)s.")) % values)
     if known.ended_on is not None:
         ground = _GROUNDS[relation.end_ground or EndGround.other]
-        values = {"day": f"{known.ended_on:%d/%m/%Y}", "ground": gettext(ground)}
+        values = {"day": short_date(known.ended_on), "ground": gettext(ground)}
         notes.append(gettext(N_("Chiuso dal %(day)s: %(ground)s.")) % values)
         return notes
     if relation.may_justify(policy, on):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.registry.expected import Expected
 from services.registry.report import Counts, Report, ReportedProblem
+from shared.dates import short_date
 from shared.web.i18n import N_, current_language, gettext, ngettext
 
 SHOWN = 200
@@ -46,7 +47,7 @@ def figures(counts: Counts) -> list[tuple[str, int]]:
 
 def credentials(expected: Expected) -> list[str]:
     """What the policy in force makes of the newcomers, one sentence a kind."""
-    day = "" if expected.campaign_opens is None else f"{expected.campaign_opens:%d/%m/%Y}"
+    day = "" if expected.campaign_opens is None else short_date(expected.campaign_opens)
     said = [
         (
             expected.by_mail,

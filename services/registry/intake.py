@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -29,6 +28,7 @@ from shared.eventstore.commands import Workspace
 from shared.eventstore.store import EventStore
 from shared.eventstore.units import Append, ConcurrencyConflict, Unit, Write
 from shared.ids import new_id
+from shared.policies import local_day
 from shared.sql import Statements
 
 log = structlog.get_logger()
@@ -36,7 +36,6 @@ SQL = Statements(__file__)
 CHUNK = 300
 CHUNK_HELD_BACK = 2_000
 """Where nothing is committed between them, chunks only bound the size of a query."""
-ROME = ZoneInfo("Europe/Rome")
 _AT_A_STRETCH = 100
 """Enrolments planned before others get their turn: some milliseconds."""
 _TRIES = 10
@@ -79,7 +78,7 @@ class Intake:
         return report
 
     def today(self) -> date:
-        return self.store.clock().astimezone(ROME).date()
+        return local_day(self.store.clock())
 
 
 class Session:

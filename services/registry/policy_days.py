@@ -2,16 +2,11 @@
 
 from datetime import date, timedelta
 
-from babel.dates import format_date
-
+from shared.dates import long_date
 from shared.web.i18n import current_language
-
-
-def day_text(day: date) -> str:
-    return f"{day:%d/%m/%Y}"
 
 
 def last_day_text(until: date) -> str:
     """The day before the one from which something no longer holds, such as 31 agosto 2027."""
     last = until if until == date.min else until - timedelta(days=1)
-    return str(format_date(last, "long", locale=current_language()))
+    return long_date(last, current_language())

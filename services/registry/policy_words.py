@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from services.registry.domain.credential_rules import Contradiction
-from services.registry.policy_days import day_text, last_day_text
+from services.registry.policy_days import last_day_text
 from services.registry.policy_terms import SCHOOL_FIELDS, Difference, Preview
 from shared.contracts.policy import (
     Channel,
@@ -18,6 +18,7 @@ from shared.contracts.policy import (
     Regeneration,
     RolePolicy,
 )
+from shared.dates import short_date
 from shared.web.i18n import N_, gettext, ngettext
 
 ROLES: Final[Mapping[HolderRole, str]] = {
@@ -179,7 +180,7 @@ def _counted(field: str, value: Any) -> str:
         return told % {"n": value}
     if value.year == date.max.year:
         return gettext(N_("Basta la password, senza un termine."))
-    day = last_day_text(value) if field == "staff_password_only_until" else day_text(value)
+    day = last_day_text(value) if field == "staff_password_only_until" else short_date(value)
     return gettext(_FROM[field]) % {"day": day}
 
 
@@ -222,7 +223,7 @@ def consequences(preview: Preview) -> list[str]:
     """What adopting it does and does not do, in sentences."""
     said = [_from_when(preview)]
     said += [
-        gettext(N_("La regola prevista dal %(day)s non entrerà più in vigore.")) % {"day": day_text(day)}
+        gettext(N_("La regola prevista dal %(day)s non entrerà più in vigore.")) % {"day": short_date(day)}
         for day in sorted({planned.in_force_from for planned in preview.replaces})
     ]
     for role in HolderRole:
@@ -241,7 +242,7 @@ def _from_when(preview: Preview) -> str:
             "Dal %(day)s vale per chi allora aspetta o riceverà le credenziali: quelle già date non cambiano, "
             "e fino al giorno prima vale la regola di adesso."
         )
-    ) % {"day": day_text(preview.day)}
+    ) % {"day": short_date(preview.day)}
 
 
 def _for_role(preview: Preview, role: HolderRole) -> Sequence[str]:

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from services.registry.domain.people import name_key
 from shared.contracts.policy import CredentialPolicy
 from shared.database import Pool
-from shared.policies import policy_in_force
+from shared.policies import local_day, policy_in_force
 from shared.sql import Statements
 
 SQL = Statements(__file__)
-ROME = ZoneInfo("Europe/Rome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class PupilRow:
 
 
 def today(now: datetime) -> date:
-    return now.astimezone(ROME).date()
+    return local_day(now)
 
 
 class Queries:

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, urlencode
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse
 
+from shared.dates import long_date, long_moment, short_moment
 from shared.web import i18n
 from shared.web.state import web_state
 from shared.web.statics import static_url, vendor_url
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from shared.web.sessions import Principal
 
 TEMPLATES = Path(__file__).parent / "templates"
-ROME = ZoneInfo("Europe/Rome")
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -48,18 +46,12 @@ class NavItem:
     active: bool = False
 
 
-def _date(value: date, style: str = "long") -> str:
-    return format_date(value, format=style, locale=i18n.current_language())
+def _date(value: date) -> str:
+    return long_date(value, i18n.current_language())
 
 
-def _datetime(value: datetime, style: str = "long") -> str:
-    """A moment in the school's time zone: `long` 14 settembre 2026, 08:05; `short` 14/09/26, 08:05."""
-    pattern = {"long": "medium", "short": "short"}.get(style, style)
-    local = value.astimezone(ROME)
-    if style == "long":
-        language = i18n.current_language()
-        return f"{format_date(local, 'long', locale=language)}, {local:%H:%M}"
-    return format_datetime(local, format=pattern, locale=i18n.current_language())
+def _datetime(value: datetime, style: Literal["long", "short"] = "long") -> str:
+    return short_moment(value) if style == "short" else long_moment(value, i18n.current_language())
 
 
 def _number(value: float) -> str:

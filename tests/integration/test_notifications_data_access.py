@@ -9,7 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from deploy.engines import NatsEngine, PostgresEngine
-from services.notifications.letters import ROME, letters
+from services.notifications.letters import letters
 from services.notifications.operations import Desk, NothingPrinted, Order, WhyNot
 from services.notifications.queries import School, SchoolClass
 from shared.contracts.event import Event, Personal
@@ -28,6 +28,7 @@ from shared.contracts.registry import (
     WrongChildRejected,
     WrongChildReported,
 )
+from shared.policies import local_day
 from tests.integration.notifications_fixtures import SITE, YEAR, House, open_house
 from tests.integration.notifications_web import Sessions, browser, front
 
@@ -247,7 +248,7 @@ def limits(guardian: str, student: str, day: date) -> dict[str, Event]:
 async def test_a_closed_guardianship_gets_nothing_and_names_nobody(house: House, kind: str) -> None:
     """By whichever of the three ways it was closed, today."""
     father, pupils, classes = await father_of_two(house, Channel.email)
-    today = house.now().astimezone(ROME).date()
+    today = local_day(house.now())
     await house.tell(limits(father, pupils["Luca"], today)[kind])
     assert not await house.postman().round(), "no child is left whose data he may see"
     assert house.mailbox.received == []
@@ -262,7 +263,7 @@ async def test_a_closed_guardianship_gets_nothing_and_names_nobody(house: House,
 @pytest.mark.requirement("M3", part="from its date")
 async def test_a_restriction_counts_from_its_date_and_until_it_is_lifted(house: House) -> None:
     father, pupils, _ = await father_of_two(house, Channel.email)
-    tomorrow = house.now().astimezone(ROME).date() + timedelta(days=1)
+    tomorrow = local_day(house.now()) + timedelta(days=1)
     await house.tell(limits(father, pupils["Luca"], tomorrow)["restricted"])
     assert await house.postman().round(), "not before its day"
     today = tomorrow - timedelta(days=1)
@@ -278,7 +279,7 @@ async def test_a_restriction_counts_from_its_date_and_until_it_is_lifted(house: 
 async def test_another_child_keeps_the_mail_and_alone_is_named(house: House) -> None:
     father, pupils, _ = await father_of_two(house, Channel.email)
     await corrected(house, father, pupils["Marta"], data_access=True)
-    await house.tell(limits(father, pupils["Luca"], house.now().astimezone(ROME).date())["restricted"])
+    await house.tell(limits(father, pupils["Luca"], local_day(house.now()))["restricted"])
     await house.postman().round()
     ((_, content),) = house.mailbox.received
     assert b"Marta" in content
@@ -287,7 +288,7 @@ async def test_another_child_keeps_the_mail_and_alone_is_named(house: House) -> 
 
 async def test_no_slip_is_printed_for_a_closed_guardianship(house: House) -> None:
     father, pupils, classes = await father_of_two(house, Channel.slip)
-    await house.tell(limits(father, pupils["Luca"], house.now().astimezone(ROME).date())["reported"])
+    await house.tell(limits(father, pupils["Luca"], local_day(house.now()))["reported"])
     sessions = Sessions()
     async with browser(front(house, sessions), sessions.open("secretary")) as desk:
         answer = await desk.post(f"/consegne/classi/{classes['1A']}/tagliandi", data={"holders": father})

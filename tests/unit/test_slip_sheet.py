@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from services.notifications.channels.languages import LANGUAGES, Language, known_language, long_date, texts
+from services.notifications.channels.languages import LANGUAGES, Language, known_language, texts
 from services.notifications.channels.slip import Child, PinOnPupilSlip, SchoolHead, Slip
 from services.notifications.channels.slip.coverage import FONT_FOLDER, code_printable, fonts, printable
 from services.notifications.channels.slip.qr import AddressTooLong, qr_svg, slip_address
@@ -23,6 +23,7 @@ from services.notifications.channels.slip.render import (
     SECRET_HEIGHT,
 )
 from services.notifications.channels.slip.sheet import LeftOut, groups, sheet, typing_notes
+from shared.dates import long_date
 
 SCHOOL = SchoolHead("Istituto Comprensivo «Maria Montessori»", "RMIC8AA00X", "tel. 06 0000 0000")
 TODAY = date(2026, 9, 14)

@@ -8,12 +8,9 @@ English stands in for languages that have none for Latin letters.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
-
-from babel.dates import format_date
 
 Language = Literal["it", "en", "ro", "sq", "ar", "zh", "uk", "fr", "es"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
@@ -21,9 +18,6 @@ Role = Literal["guardian", "pupil", "staff"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 _FOLDER: Final = Path(__file__).with_name("texts")
-_DATE_LOCALES: Final[dict[Language, str]] = {"en": "en_GB"}
-# Families read 30 سبتمبر 2026, not ٣٠ سبتمبر ٢٠٢٦: digits stay those of the register and of the clock.
-_WESTERN_DIGITS: Final = str.maketrans("٠١٢٣٤٥٦٧٨٩", "0123456789")
 
 
 @dataclass(frozen=True)
@@ -84,15 +78,3 @@ def known_language(tag: str | None) -> Language:
     """The language of a tag such as ``ro`` or ``zh-Hans``; Italian for none or an unknown one."""
     primary = (tag or "").replace("_", "-").split("-")[0].lower()
     return primary if primary in LANGUAGES else "it"
-
-
-def long_date(day: date, language: Language) -> str:
-    """`day` in words, as that language writes it within a sentence, with Western digits."""
-    written = format_date(day, format="long", locale=_DATE_LOCALES.get(language, language))
-    # Ukrainian ends with the word for "year", abbreviated: its full stop would meet the sentence's own.
-    return (
-        written.translate(_WESTERN_DIGITS)
-        .removesuffix("\u202fр.")
-        .removesuffix("\u00a0р.")
-        .removesuffix(" р.")
-    )

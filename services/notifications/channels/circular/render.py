@@ -9,10 +9,10 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from services.notifications.channels.languages import long_date
 from services.notifications.channels.slip.compiler import compile_pdf
 from services.notifications.channels.slip.coverage import breakable, printable
 from services.notifications.domain.circular import paragraphs
+from shared.dates import long_date
 
 _TEMPLATE: Final = Path(__file__).with_name("circular.typ")
 

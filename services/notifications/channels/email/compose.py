@@ -19,9 +19,10 @@ from services.notifications.channels.email.message import (
     one_line,
     web_address,
 )
-from services.notifications.channels.languages import Language, Role, long_date, texts
+from services.notifications.channels.languages import Language, Role, texts
 from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.domain.school_texts import Words
+from shared.dates import long_date
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from services.notifications.channels.email.message import (
     one_line,
     web_address,
 )
-from services.notifications.channels.languages import Role, Texts, long_date, texts
+from services.notifications.channels.languages import Role, Texts, texts
 from services.notifications.domain.school_texts import Words
+from shared.dates import long_date
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import date
 
-from services.notifications.channels.languages import long_date, texts
+from services.notifications.channels.languages import texts
 from services.notifications.channels.people import SchoolHead
 from services.notifications.channels.slip.compiler import compile_pdf
 from services.notifications.channels.slip.coverage import breakable, printable
 from services.notifications.channels.slip.model import RegisterLine
+from shared.dates import long_date
 
 
 def render_register(

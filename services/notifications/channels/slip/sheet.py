@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from services.notifications.channels.languages import Language, Texts, long_date, texts
+from services.notifications.channels.languages import Language, Texts, texts
 from services.notifications.channels.people import Child, SchoolHead
 from services.notifications.channels.slip.coverage import breakable, code_printable, printable
 from services.notifications.channels.slip.model import Notice, Slip
 from services.notifications.channels.slip.qr import AddressTooLong, qr_svg, slip_address
+from shared.dates import long_date
 
 NAME_LIMIT: Final = 160
 CHILDREN_LIMIT: Final = 8
